@@ -1,0 +1,83 @@
+# Everything runs in .venv, which the first target that needs it makes. Nothing must be set up.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
+
+# Given on the command line, these reach the programs through the environment:
+# BUCKET_URL, SCALE (of the sample bucket), POSTGRES_*. See README.md.
+SOURCES ?=
+Q ?=
+export QUERY = $(value Q)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format up down answers psql docs lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(VENV)/.run dbt_packages/dbt_utils ## Install what `make run` needs (done by itself)
+
+run: setup ## Load, build, test and print the answers (SOURCES="..." for some, SCALE=N)
+	@$(PY) -m orchestrate run $(SOURCES)
+
+test: lint ## Check everything: linters, types, documentation, dbt and Python tests
+	@$(PY) -m pytest
+
+lint: setup $(VENV)/.test ## Run the linters alone
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/sqlfluff lint models analyses tests snapshots
+
+format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/sqlfluff fix models analyses tests snapshots
+
+up: setup ## Start PostgreSQL and leave it running
+	@$(PY) -m local up
+
+down: setup ## Stop PostgreSQL
+	@$(PY) -m local down
+
+answers: setup ## Print the answers from what is built
+	@$(PY) -m orchestrate answers
+
+psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."
+	@$(PY) -m local up --quiet
+	@if [ -n "$$QUERY" ]; then exec $(VENV)/bin/psql -X -v ON_ERROR_STOP=1 -At -c "$$QUERY"; \
+	else exec $(VENV)/bin/psql; fi
+
+docs: up ## Build the lineage and documentation site and serve it on http://localhost:8080
+	@$(VENV)/bin/dbt docs generate
+	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
+
+lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
+	@$(INSTALL) uv
+	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --upgrade \
+		--universal --python-version 3.11 --no-header --no-annotate \
+		$$name.in --output-file $$name.lock || exit 1; done
+
+clean: ## Stop PostgreSQL and remove everything that make made, the database included
+	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
+	rm -rf $(VENV) .local dbt_packages target logs
+
+$(VENV)/.run: requirements.lock local/bin/dbt local/bin/psql
+	@echo "Installing Python packages into $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+		f"error: Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.lock
+	@ln -sf ../../local/bin/dbt ../../local/bin/psql $(VENV)/bin/
+	@touch $@
+
+$(VENV)/.test: requirements-dev.lock $(VENV)/.run
+	@echo "Installing the test tools into $(VENV) (once) ..."
+	@$(INSTALL) -r requirements-dev.lock
+	@ln -sf ../../local/bin/dbt ../../local/bin/psql $(VENV)/bin/
+	@touch $@
+
+# The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.
+dbt_packages/dbt_utils: | $(VENV)/.run
+	@$(PY) -m local packages

@@ -1,0 +1,101 @@
+"""Command line of the extractor: `python -m extract load [SOURCE ...]`, `python -m extract status`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+
+from rich.console import Console
+from rich.table import Table
+
+from extract.declaration import Source, read_sources
+from extract.errors import ConfigurationError, LoadError
+from extract.load import LoadResult, load
+from extract.progress import Progress
+from extract.warehouse import find_warehouse
+
+
+def select(sources: dict[str, Source], names: Sequence[str]) -> list[Source]:
+    """Returns the named sources, or all; raises ConfigurationError for one that is unknown."""
+    for name in names:
+        if name not in sources:
+            raise ConfigurationError(f"{name}: no such source; declared: {', '.join(sources)}")
+    return [sources[name] for name in names] or list(sources.values())
+
+
+def describe(result: LoadResult) -> list[str]:
+    """Returns what a load did, a line a file and one for the whole."""
+    lines = []
+    for file in result.files:
+        rows = "unchanged" if file.rows is None else f"{file.rows:,} rows"
+        lines.append(f"  {rows:>16}  {file.file}")
+        if file.new_columns:
+            new = ", ".join(file.new_columns)
+            lines.append(f"  {'':>16}  new columns, landed but not modelled: {new}")
+    lines.append(f"  {result.rows:,} rows of {result.source} loaded in {result.seconds:.1f} s")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if a load failed, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m extract", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    load_command = commands.add_parser("load", help="load new and changed files")
+    load_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
+    commands.add_parser("status", help="show what is loaded")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "status":
+            _status()
+        else:
+            sources = select(read_sources(), options.sources)
+            warehouse = find_warehouse()
+            with Progress() as progress:
+                results = [load(source, warehouse, progress) for source in sources]
+            for result in results:
+                print("\n".join(describe(result)))
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except LoadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _status() -> None:
+    with closing(find_warehouse().connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('audit.files')")
+        if cursor.fetchone() == (None,):
+            print("Nothing was loaded yet.")
+            return
+        cursor.execute(
+            """
+            select source, file, row_count, loaded_at, load_id
+            from audit.files
+            where is_current
+            order by source, file
+            """
+        )
+        current = cursor.fetchall()
+        cursor.execute(
+            """
+            select source, load_id, started_at, error
+            from audit.loads
+            where status = 'failed'
+            order by load_id desc
+            limit 5
+            """
+        )
+        failed = cursor.fetchall()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table("source", "file", "rows", "loaded at", "load", title="Current files")
+    for source, file, rows, loaded_at, load_id in current:
+        table.add_row(source, file, f"{rows:,}", f"{loaded_at:%Y-%m-%d %H:%M:%S}", str(load_id))
+    console.print(table)
+    for source, load_id, started_at, error in failed:
+        console.print(f"Load {load_id} of {source} ({started_at:%Y-%m-%d %H:%M:%S}): {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

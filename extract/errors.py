@@ -1,0 +1,9 @@
+"""The two ways in which a load can go wrong for a reason that the user can act on."""
+
+
+class ConfigurationError(Exception):
+    """Something was declared or set wrongly: nothing was attempted (exit code 2)."""
+
+
+class LoadError(Exception):
+    """A load failed; what was loaded before is untouched (exit code 1)."""

@@ -1,0 +1,96 @@
+"""Where the warehouse is: POSTGRES_* in the environment, or the embedded server of this clone."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psycopg2
+import psycopg2.extensions
+
+from extract.errors import ConfigurationError, LoadError
+
+# Of a server that is named by its host alone; the same as in profiles.yml.
+DEFAULTS = {
+    "POSTGRES_HOST": "127.0.0.1",
+    "POSTGRES_PORT": "5432",
+    "POSTGRES_USER": "warehouse",
+    "POSTGRES_PASSWORD": "",
+    "POSTGRES_DB": "warehouse",
+}
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A PostgreSQL database and how to log in. The password never shows in a repr."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: str = field(repr=False)
+
+    def connect(self) -> psycopg2.extensions.connection:
+        """Opens a connection; raises LoadError, without the password, if that fails."""
+        try:
+            return psycopg2.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                dbname=self.database,
+                connect_timeout=15,
+                application_name="extract",
+            )
+        except psycopg2.OperationalError as error:
+            raise LoadError(
+                f"PostgreSQL at {self.host}:{self.port} (database {self.database}, user "
+                f"{self.user}): {str(error).strip()}"
+            ) from error
+
+    def variables(self) -> dict[str, str]:
+        """Returns the POSTGRES_* variables that name this warehouse."""
+        return {
+            "POSTGRES_HOST": self.host,
+            "POSTGRES_PORT": str(self.port),
+            "POSTGRES_USER": self.user,
+            "POSTGRES_PASSWORD": self.password,
+            "POSTGRES_DB": self.database,
+        }
+
+
+def find_warehouse() -> Warehouse:
+    """Returns the warehouse that POSTGRES_* names; with none of them set, starts the embedded one.
+
+    Raises ConfigurationError if they name it only in part, LoadError if it does not start.
+    """
+    variables: Mapping[str, str] = {
+        name: value for name, value in os.environ.items() if name in DEFAULTS and value
+    }
+    if "POSTGRES_HOST" not in variables:
+        if variables:
+            raise ConfigurationError(
+                f"{', '.join(sorted(variables))} set, but not POSTGRES_HOST: set it too, or none "
+                "of them to use the embedded server"
+            )
+        variables = _start_embedded()
+    settings = {**DEFAULTS, **variables}
+    try:
+        port = int(settings["POSTGRES_PORT"])
+    except ValueError as error:
+        raise ConfigurationError(f"POSTGRES_PORT: {error}") from error
+    return Warehouse(
+        host=settings["POSTGRES_HOST"],
+        port=port,
+        user=settings["POSTGRES_USER"],
+        database=settings["POSTGRES_DB"],
+        password=settings["POSTGRES_PASSWORD"],
+    )
+
+
+def _start_embedded() -> Mapping[str, str]:
+    from local.postgres import ServerError, this_clone
+
+    try:
+        return this_clone().start()
+    except ServerError as error:
+        raise LoadError(str(error)) from error

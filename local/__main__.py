@@ -1,0 +1,71 @@
+"""Command line of the local stand-ins: `python -m local up | down | packages | sample`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from local.packages import install_packages
+from local.postgres import ServerError, this_clone
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start this clone's PostgreSQL and leave it running")
+    up.add_argument("--quiet", action="store_true", help="say nothing if all is well")
+    down = commands.add_parser("down", help="stop it")
+    down.add_argument("--delete", action="store_true", help="and delete its data")
+    commands.add_parser("packages", help="install the dbt packages")
+    sample = commands.add_parser("sample", help="write sample files in the sources' own formats")
+    sample.add_argument("--scale", type=float, default=1.0, help="1 = AdventureWorks' row counts")
+    sample.add_argument("--out", type=Path, required=True, help="folder to write into")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "up":
+            _up(quiet=options.quiet)
+        elif options.command == "down":
+            stopped = this_clone().stop()
+            print("PostgreSQL stopped." if stopped else "PostgreSQL was not running.")
+            if options.delete:
+                this_clone().delete()
+        elif options.command == "packages":
+            print(install_packages())
+        else:
+            return _sample(options.scale, options.out)
+    except ServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _up(quiet: bool) -> None:
+    host = os.environ.get("POSTGRES_HOST")
+    if host:
+        message = f"POSTGRES_HOST is set: using the server on {host}, starting none."
+    else:
+        env = this_clone().start()
+        message = (
+            f"PostgreSQL is up on {env['POSTGRES_HOST']}:{env['POSTGRES_PORT']} "
+            f"(database {env['POSTGRES_DB']}); `make psql` opens a prompt, `make down` stops it."
+        )
+    if not quiet:
+        print(message)
+
+
+def _sample(scale: float, out: Path) -> int:
+    from local.sample import generate
+
+    try:
+        rows = generate(scale, out)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for file, count in rows.items():
+        print(f"{count:>10,} rows  {out / file}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What runs when: load, dbt build and answers in one process. Only this package knows both sides."""

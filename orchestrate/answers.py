@@ -1,0 +1,50 @@
+"""Runs the analyses and prints their results as tables."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from rich.console import Console
+from rich.table import Table
+
+from extract.warehouse import Warehouse
+
+SHOWN_ROWS = 10
+
+
+def print_answers(
+    warehouse: Warehouse, analyses: Sequence[tuple[str, str, str]], console: Console
+) -> None:
+    """Runs each (name, description, SQL) and prints its result, at most `SHOWN_ROWS` of it."""
+    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+        for name, description, sql in analyses:
+            cursor.execute(sql)
+            columns = [column.name for column in cursor.description or ()]
+            rows = cursor.fetchall()
+            console.print(_table(name, description, columns, rows))
+            console.print(f"{len(rows):,} rows" + _cut(name, len(rows)) + "\n", highlight=False)
+
+
+def _cut(name: str, rows: int) -> str:
+    if rows <= SHOWN_ROWS:
+        return ""
+    return f", the first {SHOWN_ROWS} shown; all of them: dbt show --select {name} --limit {rows}"
+
+
+def _table(
+    name: str, description: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> Table:
+    table = Table(
+        title=f"[bold]{name}[/bold]\n{description}", title_justify="left", title_style="none"
+    )
+    for position, column in enumerate(columns):
+        numeric = rows and isinstance(rows[0][position], (int, float)) or _is_decimal(rows, position)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows[:SHOWN_ROWS]:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    return table
+
+
+def _is_decimal(rows: Sequence[tuple[object, ...]], position: int) -> bool:
+    from decimal import Decimal
+
+    return any(isinstance(row[position], Decimal) for row in rows[:SHOWN_ROWS])

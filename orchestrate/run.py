@@ -1,0 +1,92 @@
+"""One run: load, `dbt build` of what depends on it, the answers."""
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from extract.__main__ import describe
+from extract.declaration import Source
+from extract.load import load
+from extract.progress import Progress
+from extract.warehouse import Warehouse
+from orchestrate.answers import print_answers
+
+if TYPE_CHECKING:
+    from orchestrate.dbt import Dbt, Node
+
+SLOWEST = 3
+
+
+def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, everything: bool) -> int:
+    """Loads the sources, builds what depends on them and prints the answers.
+
+    `everything` says that these are all sources, so the whole project is built. Returns 0, or 1
+    if a step failed: the ones after it do not run, and its reason is the last thing printed.
+    """
+    started = time.monotonic()
+    os.environ.update(warehouse.variables())
+    names = [] if everything else [source.name for source in sources]
+    with ThreadPoolExecutor(max_workers=1) as background:
+        # dbt reads its project while files are read and copied by code that is not Python's.
+        starting = background.submit(start_dbt)
+        console.rule("Load", align="left")
+        with Progress() as progress:
+            for source in sources:
+                console.print("\n".join(describe(load(source, warehouse, progress))), highlight=False)
+        dbt = starting.result()
+    if not _build(dbt, names, console):
+        return 1
+    console.rule("Answers", align="left")
+    print_answers(warehouse, dbt.analyses(names), console)
+    console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
+    return 0
+
+
+def start_dbt() -> "Dbt":
+    """Returns dbt, started; raises DbtError if the project does not parse."""
+    # Imported late: it takes seconds, which a command with wrong arguments need not pay.
+    from orchestrate.dbt import Dbt
+
+    return Dbt()
+
+
+def _build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
+    from orchestrate.dbt import failures, warnings
+
+    console.rule("Build and test", align="left")
+    started = time.monotonic()
+    with Progress() as progress, progress.step("dbt build"):
+        nodes = dbt.build(names)
+    _summarize(nodes, time.monotonic() - started, console)
+    for node in warnings(nodes):
+        console.print(f"  warning: {node.name}: {node.message}", highlight=False, markup=False)
+    failed = failures(nodes)
+    for node in failed:
+        console.print(f"  failed: {node.kind} {node.name}", highlight=False, markup=False)
+    for node in failed:
+        Console(stderr=True).print(
+            f"error: {node.kind} {node.name}: {node.message}", highlight=False, markup=False
+        )
+    return not failed
+
+
+def _summarize(nodes: "Sequence[Node]", seconds: float, console: Console) -> None:
+    from orchestrate.dbt import count
+
+    built, skipped = count(nodes, "success"), count(nodes, "skipped")
+    passed = count(nodes, "pass").total()
+    parts = [f"{built[kind]} {kind}s" for kind in ("seed", "model", "snapshot") if built[kind]]
+    lines = [
+        f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s",
+    ]
+    if skipped:
+        lines.append(f"  {skipped.total()} skipped because of a failure before them")
+    slowest = sorted(nodes, key=lambda node: node.seconds, reverse=True)[:SLOWEST]
+    lines.append(
+        "  slowest: " + ", ".join(f"{node.name} {node.seconds:.1f} s" for node in slowest)
+    )
+    console.print("\n".join(lines), highlight=False, markup=False)
