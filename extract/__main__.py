@@ -1,4 +1,4 @@
-"""Command line of the extractor: `python -m extract load [SOURCE ...]`, `python -m extract status`."""
+"""Command line: `python -m extract load [SOURCE ...]` and `python -m extract status`."""
 
 import argparse
 import sys

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from extract.bucket import CHUNK_BYTES
 from extract.declaration import Feed
 from extract.errors import LoadError
 
@@ -46,9 +47,10 @@ def prepare(path: Path, where: str, feed: Feed, file_id: int, out: Path) -> Prep
 
     Columns are renamed by dlt's snake_case; those beyond the declared ones are kept and named in
     `new_columns`. Raises LoadError for a wrong encoding, a missing or doubled column, a line
-    that breaks the format.
+    that breaks the format or holds a NUL character.
     """
     header = _read_header(path, where, feed)
+    _refuse_nul(path, where)
     columns = _raw_columns(header, where, feed)
     rows = _rewrite(path, where, feed, columns, file_id, out)
     new = tuple(name for name in header if name not in feed.columns)
@@ -76,6 +78,18 @@ def _read_header(path: Path, where: str, feed: Feed) -> list[str]:
     if not header:
         raise LoadError(f"{where}: is empty, not even a header line")
     return header
+
+
+def _refuse_nul(path: Path, where: str) -> None:
+    """PostgreSQL's text cannot hold the NUL character, and would refuse the whole file later."""
+    line = 1
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            place = chunk.find(b"\0")
+            if place >= 0:
+                line += chunk.count(b"\n", 0, place)
+                raise LoadError(f"{where}: line {line}: holds a NUL character (0x00)")
+            line += chunk.count(b"\n")
 
 
 def _raw_columns(header: list[str], where: str, feed: Feed) -> tuple[str, ...]:
@@ -124,12 +138,13 @@ def _rewrite(
     """
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "threads": 2}) as connection:
         try:
-            written = connection.execute(
+            copied: list[tuple[int]] = connection.execute(
+                # Names are normalized and strings quoted: nothing of the file is run as SQL.
                 f"""
                 copy (select *, {file_id} as {FILE_ID}, row_number() over () as {LINE} from {read})
                 to {_literal(str(out))} (format csv, header true, delimiter {_literal(DELIMITER)})
-                """
-            ).fetchone()
+                """  # noqa: S608
+            ).fetchall()
             rejected = connection.execute(
                 "select line, error_message, csv_line from reject_errors order by line limit 3"
             ).fetchall()
@@ -141,9 +156,7 @@ def _rewrite(
             for line, reason, text in rejected
         )
         raise LoadError(f"{where}: {lines}")
-    assert written is not None
-    rows: int = written[0]
-    return rows
+    return copied[0][0]
 
 
 def _literal(text: str) -> str:

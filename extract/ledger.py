@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from psycopg2.extensions import connection as Connection
+from psycopg2 import extensions
 from psycopg2.sql import SQL, Composable, Identifier
 
 from extract.bucket import Object
@@ -77,7 +77,7 @@ class LoadedFile:
 class Ledger:
     """Reads and writes the ledger of one source, over one connection that holds its lock."""
 
-    def __init__(self, connection: Connection, source: Source) -> None:
+    def __init__(self, connection: extensions.connection, source: Source) -> None:
         self._connection = connection
         self._source = source
 
@@ -134,7 +134,7 @@ class Ledger:
                 "insert into audit.loads (source) values (%s) returning load_id",
                 (self._source.name,),
             )
-            load_id = _single(cursor.fetchone())
+            load_id = _value(cursor)
             file_ids = []
             for feed, item in files:
                 cursor.execute(
@@ -154,7 +154,7 @@ class Ledger:
                         feed.digest,
                     ),
                 )
-                file_ids.append(_single(cursor.fetchone()))
+                file_ids.append(_value(cursor))
         return load_id, file_ids
 
     def publish(self, load_id: int, files: Sequence[LoadedFile]) -> None:
@@ -169,7 +169,7 @@ class Ledger:
                     SQL("select count(*) from {} where {} = %s").format(table, Identifier(FILE_ID)),
                     (file.file_id,),
                 )
-                stored = _single(cursor.fetchone())
+                stored = _value(cursor)
                 if stored != file.rows:
                     raise LoadError(
                         f"{file.feed.file}: holds {file.rows} rows, but {stored} were loaded"
@@ -210,9 +210,7 @@ class Ledger:
                 """,
                 (error, load_id),
             )
-            cursor.execute(
-                "select feed, file_id from audit.files where load_id = %s", (load_id,)
-            )
+            cursor.execute("select feed, file_id from audit.files where load_id = %s", (load_id,))
             self._delete(cursor.fetchall())
 
     def prune(self) -> None:
@@ -280,10 +278,10 @@ class Ledger:
                 (source.raw_schema, feed.name),
             )
             shown = [row[0] for row in cursor.fetchall()]
-            columns = shown or [*file.columns, *_LINEAGE]
-            columns += [name for name in file.columns if name not in columns]
-            if columns == shown:
+            new = [name for name in file.columns if name not in shown]
+            if shown and not new:
                 return
+            columns = shown + new if shown else [*new, *_LINEAGE]
             cursor.execute(
                 SQL(
                     """
@@ -317,7 +315,7 @@ _LINEAGE: dict[str, Composable] = {
 }
 
 
-def _single(row: tuple[int, ...] | None) -> int:
-    """Returns the one value of a row that is certain to be there."""
-    assert row is not None
-    return row[0]
+def _value(cursor: extensions.cursor) -> int:
+    """Returns the one number of a result that is certain to have it."""
+    number: int = cursor.fetchall()[0][0]
+    return number

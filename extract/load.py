@@ -1,5 +1,6 @@
 """Loads one source: finds its files, checks and rewrites them, lets dlt load them, publishes."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -9,17 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 
 from extract.bucket import Bucket, Object, source_bucket
 from extract.csv_file import DELIMITER, FILE_ID, LINE, Prepared, prepare
 from extract.declaration import Feed, Source
 from extract.errors import LoadError
-from extract.ledger import LoadedFile, Ledger
+from extract.ledger import Ledger, LoadedFile
 from extract.progress import Progress
 from extract.warehouse import Warehouse
 
-# Downloaded and rewritten files, and dlt's own; emptied at the start and the end of each load.
+# Downloaded and rewritten files, and dlt's own, in a folder for each process that loads a source.
 WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 
 
@@ -97,9 +99,7 @@ def _load_changed(
 ) -> list[FileResult]:
     if not changed:
         return []
-    work = WORK / source.name
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work = _work_folder(source)
     load_id, file_ids = ledger.begin(changed)
     try:
         prepared = _prepare(bucket, changed, file_ids, work, progress)
@@ -123,6 +123,17 @@ def _load_changed(
         FileResult(feed.name, item.key, ready.rows, ready.new_columns)
         for (feed, item), ready in zip(changed, prepared, strict=True)
     ]
+
+
+def _work_folder(source: Source) -> Path:
+    """Makes an empty folder, and removes those that killed loads of the source left behind."""
+    for folder in WORK.glob(f"{source.name}.*"):
+        if not psutil.pid_exists(int(folder.suffix[1:])):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = WORK / f"{source.name}.{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _prepare(

@@ -30,7 +30,12 @@ def _from_hub(project: Path) -> str | None:
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--quiet", "deps"]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
-            command, cwd=project, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
+            command,
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"the dbt package hub did not answer within {TIMEOUT_SECONDS} s"

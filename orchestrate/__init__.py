@@ -1,1 +1,1 @@
-"""What runs when: load, dbt build and answers in one process. Only this package knows both sides."""
+"""What runs when: load, dbt build, answers. The one package that knows extract and dbt both."""

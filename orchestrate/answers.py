@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -37,14 +38,8 @@ def _table(
         title=f"[bold]{name}[/bold]\n{description}", title_justify="left", title_style="none"
     )
     for position, column in enumerate(columns):
-        numeric = rows and isinstance(rows[0][position], (int, float)) or _is_decimal(rows, position)
+        numeric = any(isinstance(row[position], int | Decimal) for row in rows[:SHOWN_ROWS])
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
         table.add_row(*("" if value is None else str(value) for value in row))
     return table
-
-
-def _is_decimal(rows: Sequence[tuple[object, ...]], position: int) -> bool:
-    from decimal import Decimal
-
-    return any(isinstance(row[position], Decimal) for row in rows[:SHOWN_ROWS])

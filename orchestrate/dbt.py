@@ -2,12 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunner
 
 from orchestrate.errors import DbtError
 
@@ -38,25 +38,20 @@ class Dbt:
         `threads` is how many nodes run at once; by default as many as the machine has processors.
         """
         os.environ["DBT_THREADS"] = str(threads or os.cpu_count() or 1)
-        parsed = self._invoke(dbtRunner(), ["parse"])
-        self._runner = dbtRunner(manifest=parsed.result)
+        self._runner = dbtRunner(manifest=self._invoke(dbtRunner(), ["parse"]))
 
-    def build(
-        self, sources: Sequence[str], on_event: Callable[[str], None] | None = None
-    ) -> list[Node]:
+    def build(self, sources: Sequence[str] = ()) -> list[Node]:
         """Builds and tests what depends on the sources (all if none is named).
 
         Unit tests are left out: they test the code, not this data, and belong to `make test`.
-        `on_event` is called with the name of each node as it starts. Does not raise if a node
-        fails: see `failures`.
+        Does not raise if a node fails: see `failures`.
         """
         # @: also the seeds and tables of other origin that those models need.
         selection = [f"@source:{source}" for source in sources]
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         if selection:
             arguments += ["--select", *selection]
-        self._runner.callbacks = [_starts(on_event)] if on_event else []
-        answer = self._invoke(self._runner, arguments, may_fail=True)
+        results = self._invoke(self._runner, arguments, may_fail=True)
         return [
             Node(
                 name=result.node.name,
@@ -65,16 +60,16 @@ class Dbt:
                 message=(result.message or "").strip(),
                 seconds=result.execution_time,
             )
-            for result in answer.result
+            for result in results
         ]
 
     def analyses(self, sources: Sequence[str] = ()) -> list[tuple[str, str, str]]:
         """Returns name, description and SQL of the analyses of these sources (all if none)."""
         selection = [f"source:{source}+,resource_type:analysis" for source in sources]
-        answer = self._invoke(
+        results = self._invoke(
             self._runner, ["compile", "--select", *(selection or ["resource_type:analysis"])]
         )
-        nodes = [result.node for result in answer.result]
+        nodes = [result.node for result in results]
         return sorted(
             (node.name, node.description.strip(), node.compiled_code)
             for node in nodes
@@ -82,9 +77,8 @@ class Dbt:
         )
 
     @staticmethod
-    def _invoke(
-        runner: dbtRunner, arguments: Sequence[str], may_fail: bool = False
-    ) -> dbtRunnerResult:
+    def _invoke(runner: dbtRunner, arguments: Sequence[str], may_fail: bool = False) -> Any:
+        """Returns the result, whose type depends on the command."""
         answer = runner.invoke(
             [
                 # What dbt says goes to logs/dbt.log; what matters of it is in the result.
@@ -101,7 +95,7 @@ class Dbt:
             raise DbtError(f"dbt {arguments[0]}: {answer.exception}") from answer.exception
         if not (answer.success or may_fail):
             raise DbtError(f"dbt {arguments[0]} failed; see logs/dbt.log")
-        return answer
+        return answer.result
 
 
 def failures(nodes: Sequence[Node]) -> list[Node]:
@@ -117,11 +111,3 @@ def warnings(nodes: Sequence[Node]) -> list[Node]:
 def count(nodes: Sequence[Node], *statuses: str) -> Counter[str]:
     """Returns how many nodes of each kind ended in one of the statuses."""
     return Counter(node.kind for node in nodes if node.status in statuses)
-
-
-def _starts(on_event: Callable[[str], None]) -> Callable[[Any], None]:
-    def callback(event: Any) -> None:
-        if event.info.name == "NodeStart":
-            on_event(event.data.node_info.node_name)
-
-    return callback

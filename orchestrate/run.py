@@ -36,7 +36,9 @@ def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, every
         console.rule("Load", align="left")
         with Progress() as progress:
             for source in sources:
-                console.print("\n".join(describe(load(source, warehouse, progress))), highlight=False)
+                console.print(
+                    "\n".join(describe(load(source, warehouse, progress))), highlight=False
+                )
         dbt = starting.result()
     if not _build(dbt, names, console):
         return 1
@@ -86,7 +88,5 @@ def _summarize(nodes: "Sequence[Node]", seconds: float, console: Console) -> Non
     if skipped:
         lines.append(f"  {skipped.total()} skipped because of a failure before them")
     slowest = sorted(nodes, key=lambda node: node.seconds, reverse=True)[:SLOWEST]
-    lines.append(
-        "  slowest: " + ", ".join(f"{node.name} {node.seconds:.1f} s" for node in slowest)
-    )
+    lines.append("  slowest: " + ", ".join(f"{node.name} {node.seconds:.1f} s" for node in slowest))
     console.print("\n".join(lines), highlight=False, markup=False)

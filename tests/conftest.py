@@ -1,0 +1,208 @@
+"""Servers, buckets and warehouses for the tests: all their own, none of them the user's."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from local.postgres import Server
+from moto.server import ThreadedMotoServer
+
+from extract.warehouse import DEFAULTS, Warehouse
+from local.sample import generate
+
+ROOT = Path(__file__).resolve().parent.parent
+# The real files, where a developer has them beside the clone; the project does not depend on them.
+SHARED_DATA = ROOT.parent / "shared" / "data"
+SMALL_SCALE = 0.02
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A warehouse with a sample loaded and everything built, tested and documented."""
+
+    warehouse: Warehouse
+    target_path: Path
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on, or reaches, what the developer's own shell points at."""
+    for name in os.environ:
+        if name in DEFAULTS or name.endswith("BUCKET_URL") or name.startswith(("AWS_", "DBT_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One PostgreSQL server for the whole session, apart from the clone's own."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    server.stop()
+    server.delete()
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(server: Server) -> Callable[[], Warehouse]:
+    """Makes an empty database and returns how to reach it."""
+
+    def make() -> Warehouse:
+        env = server.start()
+        name = f"test_{uuid4().hex[:12]}"
+        main = _warehouse(env, env["POSTGRES_DB"])
+        with closing(main.connect()) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f"create database {name}")
+        return _warehouse(env, name)
+
+    return make
+
+
+def _warehouse(env: dict[str, str], database: str) -> Warehouse:
+    return Warehouse(
+        host=env["POSTGRES_HOST"],
+        port=int(env["POSTGRES_PORT"]),
+        user=env["POSTGRES_USER"],
+        database=database,
+        password=env["POSTGRES_PASSWORD"],
+    )
+
+
+@pytest.fixture
+def warehouse(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
+    """An empty database of the test's own."""
+    return new_warehouse()
+
+
+@pytest.fixture(scope="session")
+def rows_of() -> Callable[[Warehouse, str], Rows]:
+    """Runs one query on a warehouse and returns its rows."""
+
+    def run(warehouse: Warehouse, sql: str) -> Rows:
+        with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    return run
+
+
+@pytest.fixture
+def query(
+    warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]
+) -> Callable[[str], Rows]:
+    """Runs one query on the test's own warehouse."""
+    return lambda sql: rows_of(warehouse, sql)
+
+
+@pytest.fixture(scope="session")
+def small_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bucket with a small sample; tests that change files copy it."""
+    folder = tmp_path_factory.mktemp("bucket")
+    generate(SMALL_SCALE, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real HTTP server with S3's API; the variables that point at it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
+    """Uploads a folder to a new bucket, sets AWS_* to reach it and returns its s3:// URL."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+
+    def upload(folder: Path) -> str:
+        client = boto3.client("s3")
+        name = f"bucket-{uuid4().hex[:12]}"
+        client.create_bucket(Bucket=name)
+        for path in sorted(folder.rglob("*.csv")):
+            client.upload_file(str(path), name, path.relative_to(folder).as_posix())
+        return f"s3://{name}"
+
+    return upload
+
+
+@pytest.fixture(scope="session")
+def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m MODULE ARGUMENTS…` as a user would, with these variables and no others."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env={**kept, "TERM": "dumb", **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Runs dbt on a warehouse, with artifacts in a folder of its own; returns that folder."""
+    logs = tmp_path_factory.mktemp("dbt_logs")
+
+    def run(warehouse: Warehouse, *arguments: str, target: Path | None = None) -> Path:
+        target = target or tmp_path_factory.mktemp("dbt_target")
+        done = subprocess.run(
+            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "DBT_TARGET_PATH": str(target),
+                "DBT_LOG_PATH": str(logs),
+                **warehouse.variables(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+        return target
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def built_warehouse(
+    new_warehouse: Callable[[], Warehouse],
+    small_bucket: Path,
+    run_module: Callable[..., subprocess.CompletedProcess[str]],
+    dbt: Callable[..., Path],
+) -> Built:
+    """The small sample, loaded, built with every test of the dbt project, and documented."""
+    warehouse = new_warehouse()
+    loaded = run_module(
+        "extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables()
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    target = dbt(warehouse, "build", "--no-use-colors")
+    dbt(warehouse, "docs", "generate", target=target)
+    return Built(warehouse, target)
