@@ -1,6 +1,7 @@
 """One run: load, `dbt build` of what depends on it, the answers."""
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,9 +71,7 @@ def _build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
     for node in failed:
         console.print(f"  failed: {node.kind} {node.name}", highlight=False, markup=False)
     for node in failed:
-        Console(stderr=True).print(
-            f"error: {node.kind} {node.name}: {node.message}", highlight=False, markup=False
-        )
+        print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
     return not failed
 
 

@@ -145,15 +145,22 @@ def s3_bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
 
 @pytest.fixture(scope="session")
-def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of the programs that tests start: dbt writes to folders that are not the user's."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    dbt = tmp_path_factory.mktemp("dbt")
+    return {**kept, "DBT_TARGET_PATH": str(dbt / "target"), "DBT_LOG_PATH": str(dbt / "logs")}
+
+
+@pytest.fixture(scope="session")
+def run_module(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python -m MODULE ARGUMENTS…` as a user would, with these variables and no others."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**kept, "TERM": "dumb", **variables},
+            env={**environment, **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -164,28 +171,22 @@ def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Runs dbt on a warehouse, with artifacts in a folder of its own; returns that folder."""
-    logs = tmp_path_factory.mktemp("dbt_logs")
+def dbt(environment: dict[str, str]) -> Callable[..., Path]:
+    """Runs dbt on a warehouse; returns the folder with its artifacts."""
 
     def run(warehouse: Warehouse, *arguments: str, target: Path | None = None) -> Path:
-        target = target or tmp_path_factory.mktemp("dbt_target")
+        artifacts = target or Path(environment["DBT_TARGET_PATH"])
         done = subprocess.run(
             [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments],
             cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "DBT_TARGET_PATH": str(target),
-                "DBT_LOG_PATH": str(logs),
-                **warehouse.variables(),
-            },
+            env={**environment, "DBT_TARGET_PATH": str(artifacts), **warehouse.variables()},
             capture_output=True,
             text=True,
             check=False,
             timeout=600,
         )
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-        return target
+        return artifacts
 
     return run
 
@@ -196,6 +197,7 @@ def built_warehouse(
     small_bucket: Path,
     run_module: Callable[..., subprocess.CompletedProcess[str]],
     dbt: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
     """The small sample, loaded, built with every test of the dbt project, and documented."""
     warehouse = new_warehouse()
@@ -203,6 +205,7 @@ def built_warehouse(
         "extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables()
     )
     assert loaded.returncode == 0, loaded.stderr
-    target = dbt(warehouse, "build", "--no-use-colors")
+    target = tmp_path_factory.mktemp("built")
+    dbt(warehouse, "build", "--no-use-colors", target=target)
     dbt(warehouse, "docs", "generate", target=target)
     return Built(warehouse, target)

@@ -1,0 +1,103 @@
+"""Folders and S3 through one interface, the latter over HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import pytest
+
+from extract.bucket import Bucket, Object, open_bucket, source_bucket
+from extract.errors import ConfigurationError, LoadError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "files" / "deep").mkdir(parents=True)
+    (tmp_path / "files" / "a.csv").write_bytes(b"a\n1\n")
+    (tmp_path / "files" / "deep" / "b ü.csv").write_bytes(b"b\n" * 1_000_000)
+    return tmp_path
+
+
+@pytest.fixture(params=["folder", "file", "s3"])
+def bucket(
+    request: pytest.FixtureRequest, folder: Path, s3_bucket: Callable[[Path], str]
+) -> Bucket:
+    """The same two files in each kind of bucket, below the prefix `files`."""
+    root = {"folder": str, "file": Path.as_uri, "s3": s3_bucket}[request.param](folder)
+    return open_bucket(f"{root}/files")
+
+
+def only(bucket: Bucket, key: str) -> Object:
+    return next(item for item in bucket.objects() if item.key == key)
+
+
+def test_lists_keys_below_the_prefix_and_downloads_them(bucket: Bucket, tmp_path: Path) -> None:
+    assert {item.key: item.size for item in bucket.objects()} == {
+        "a.csv": 4,
+        "deep/b ü.csv": 2_000_000,
+    }
+    bucket.download(only(bucket, "deep/b ü.csv"), tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"b\n" * 1_000_000
+
+
+def test_a_version_changes_with_the_content(folder: Path) -> None:
+    bucket = open_bucket(str(folder / "files"))
+    before = only(bucket, "a.csv")
+    (folder / "files" / "a.csv").write_bytes(b"a\n2\n")
+    assert only(bucket, "a.csv") != before
+
+
+def test_a_file_that_changed_since_it_was_listed_is_not_loaded(
+    folder: Path, tmp_path: Path
+) -> None:
+    bucket = open_bucket(str(folder / "files"))
+    listed = only(bucket, "a.csv")
+    (folder / "files" / "a.csv").write_bytes(b"a\n1\n2\n")
+    with pytest.raises(LoadError, match="was changed while it was read"):
+        bucket.download(listed, tmp_path / "copy")
+
+
+def test_an_object_that_changed_since_it_was_listed_is_not_loaded(
+    folder: Path, tmp_path: Path, s3_bucket: Callable[[Path], str]
+) -> None:
+    url = s3_bucket(folder)
+    bucket = open_bucket(url)
+    listed = only(bucket, "files/a.csv")
+    name = url.removeprefix("s3://")
+    boto3.client("s3").put_object(Bucket=name, Key="files/a.csv", Body=b"a\n9\n")
+    with pytest.raises(LoadError, match=r"files/a\.csv: .*412|Precondition"):
+        bucket.download(listed, tmp_path / "copy")
+
+
+def test_listing_goes_on_after_the_first_page(
+    tmp_path: Path, s3_bucket: Callable[[Path], str]
+) -> None:
+    url = s3_bucket(tmp_path)
+    client, name = boto3.client("s3"), url.removeprefix("s3://")
+    for number in range(1005):
+        client.put_object(Bucket=name, Key=f"many/{number:04}", Body=b"")
+    assert len(list(open_bucket(f"{url}/many").objects())) == 1005
+
+
+def test_a_bucket_that_is_not_there_is_named(
+    tmp_path: Path, s3_bucket: Callable[[Path], str]
+) -> None:
+    s3_bucket(tmp_path)
+    for url in (str(tmp_path / "nowhere"), "s3://no-such-bucket"):
+        with pytest.raises(LoadError, match="nowhere|no-such-bucket"):
+            list(open_bucket(url).objects())
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3:///x", "https://host/bucket"])
+def test_other_schemes_are_wrong_configuration(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        open_bucket(url)
+
+
+def test_a_source_may_have_a_bucket_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUCKET_URL", str(folder))
+    assert [item.key for item in source_bucket("files").objects()] == ["a.csv", "deep/b ü.csv"]
+    monkeypatch.setenv("FILES_BUCKET_URL", str(folder / "files" / "deep"))
+    assert [item.key for item in source_bucket("files").objects()] == ["b ü.csv"]

@@ -1,0 +1,43 @@
+-- xml_value over good and broken documents. A row that comes back was not read as expected.
+
+with cases as (
+
+    select
+        cases.document,
+        cases.expected
+    from (
+        values
+        ('<Survey xmlns="http://example.com/s"><Job>Clerical</Job></Survey>', 'Clerical'),
+        ('<Survey><JobTitle>Clerk</JobTitle><Job>Manual</Job></Survey>', 'Manual'),
+        ('<Survey><Job> Skilled Manual ' || chr(10) || '</Job></Survey>', 'Skilled Manual'),
+        ('<Survey><Job>R&amp;D &lt;&quot;lead&quot;&gt; &apos;9</Job></Survey>', 'R&D <"lead"> ''9'),
+        ('<Survey><Job>&amp;lt;</Job></Survey>', '&lt;'),
+        ('<Survey><Job>Führung</Job></Survey>', 'Führung'),
+        ('<Survey><Job>first</Job><Job>second</Job></Survey>', 'first'),
+        ('<Survey><Job></Job></Survey>', null),
+        ('<Survey><Job/></Survey>', null),
+        ('<Survey><Job>NULL</Job></Survey>', null),
+        ('<Survey><job>lower case</job></Survey>', null),
+        ('<Survey><JobTitle>Clerk</JobTitle></Survey>', null),
+        ('<Survey></Survey>', null),
+        ('<Survey><Job>cut o', null),
+        ('</Job><Job>', null),
+        ('no document', null),
+        ('', null),
+        (null, null)
+    ) as cases (document, expected)
+
+),
+
+failures as (
+
+    select
+        document,
+        expected,
+        {{ xml_value('document', 'Job') }} as actual
+    from cases
+    where {{ xml_value('document', 'Job') }} is distinct from expected
+
+)
+
+select * from failures

@@ -1,0 +1,200 @@
+"""Whole runs, from files to answers, as users start them."""
+
+import csv
+import shutil
+import subprocess
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract.warehouse import Warehouse
+from local.sample import generate
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+needs_real_files = pytest.mark.skipif(
+    not (SHARED / "adventure_works").is_dir(), reason="the real files are not on this machine"
+)
+PRODUCTS = "adventure_works/production/Production.Product.csv"
+LINES = "adventure_works/sales/Sales.SalesOrderDetail.csv"
+HEADERS = "adventure_works/sales/Sales.SalesOrderHeader.csv"
+
+
+@pytest.fixture
+def bucket(small_bucket: Path, tmp_path: Path) -> Path:
+    """A sample bucket that the test may change."""
+    shutil.copytree(small_bucket, tmp_path / "bucket")
+    return tmp_path / "bucket"
+
+
+@pytest.fixture
+def run(run_module: Run, warehouse: Warehouse) -> Run:
+    """Runs `python -m orchestrate run` on the test's warehouse."""
+
+    def run(*sources: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return run_module("orchestrate", "run", *sources, **warehouse.variables(), **variables)
+
+    return run
+
+
+def fields(path: Path, number: int) -> list[str]:
+    return path.read_text(encoding="utf-8-sig").splitlines()[number - 1].split(";")
+
+
+def change(path: Path, before: str, after: str) -> None:
+    data = path.read_bytes()
+    assert before.encode() in data
+    path.write_bytes(data.replace(before.encode(), after.encode(), 1))
+
+
+def expected(name: str) -> list[tuple[str, ...]]:
+    path = SHARED / "adventure_works" / "expected" / name
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [tuple(row) for row in list(csv.reader(file))[1:]]
+
+
+def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
+    """Writes values as the expected files do."""
+    return [tuple("" if value is None else str(value) for value in row) for row in rows]
+
+
+@needs_real_files
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_the_answers_on_the_real_files_are_the_known_ones(
+    kind: str,
+    run: Run,
+    warehouse: Warehouse,
+    query: Query,
+    dbt: Callable[..., Path],
+    s3: dict[str, str],
+    s3_bucket: Callable[[Path], str],
+) -> None:
+    url = str(SHARED) if kind == "folder" else s3_bucket(SHARED)
+    done = run("adventure_works", BUCKET_URL=url, **s3)
+    assert (done.returncode, done.stderr) == (0, "")
+    compiled = dbt(warehouse, "compile", "--select", "resource_type:analysis") / "compiled"
+    answers = {
+        path.stem.split("_")[0]: query(path.read_text())
+        for path in compiled.glob("elt_warehouse/analyses/*.sql")
+    }
+    assert as_text(answers["q1"]) == expected("q1_lines_per_order.csv")
+    per_days = [row for row in answers["q2"] if row[0] != "overall"]
+    overall = [row for row in answers["q2"] if row[0] == "overall"]
+    assert as_text([row[1:] for row in per_days]) == expected("q2_top3_per_days_to_manufacture.csv")
+    assert as_text([(row[3], row[4], row[1]) for row in overall]) == expected(
+        "q2_top3_overall.csv"
+    )
+    assert sorted(as_text(answers["q3"])) == sorted(expected("q3_orders_per_customer.csv"))
+    assert sorted(as_text(answers["q4"])) == sorted(
+        expected("q4_quantity_per_product_and_day.csv")
+    )
+    assert as_text(answers["q5"]) == expected("q5_september_2011_over_1000.csv")
+
+
+def test_nothing_is_lost_or_doubled_at_full_scale(run: Run, query: Query, tmp_path: Path) -> None:
+    generate(1, tmp_path)
+    done = run(BUCKET_URL=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    with (tmp_path / HEADERS).open(encoding="utf-8-sig", newline="") as file:
+        headers = list(csv.DictReader(file, delimiter=";"))
+    total_due = sum(Decimal(row["TotalDue"].replace(",", ".")) for row in headers)
+    assert query("select count(*), sum(total_due) from marts_sales.fact_sales") == [
+        (121_317, total_due)
+    ]
+    assert query("select count(*) from raw_adventure_works.sales_order_detail") == [(121_317,)]
+    # Each dimension has its unknown member besides.
+    for dimension, rows in (("customer", 19_820), ("person", 19_972), ("product", 504)):
+        assert query(f"select count(*) from marts_sales.dim_{dimension}") == [(rows + 1,)]
+    assert query("select sum(order_count), sum(total_due) from marts_sales.agg_daily_sales") == [
+        (31_465, total_due)
+    ]
+
+
+def test_the_summary_says_what_was_loaded_built_tested_and_answered(
+    run: Run, bucket: Path
+) -> None:
+    done = run(BUCKET_URL=str(bucket))
+    assert done.returncode == 0
+    for text in ("rows of adventure_works loaded in", "built", "tests passed in", "q1_", "q5_"):
+        assert text in done.stdout
+    # Nothing that moves or colours reaches a pipe.
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_failed_load_stops_the_run_and_its_reason_comes_last(
+    run: Run, bucket: Path, query: Query
+) -> None:
+    assert run(BUCKET_URL=str(bucket)).returncode == 0
+    before = query("select count(*), sum(total_due) from marts_sales.fact_sales")
+    change(bucket / HEADERS, "TotalDue", "Total")
+    failed = run(BUCKET_URL=str(bucket))
+    assert failed.returncode == 1
+    assert "TotalDue is missing" in failed.stderr.splitlines()[-1]
+    assert "Build and test" not in failed.stdout
+    assert query("select count(*), sum(total_due) from marts_sales.fact_sales") == before
+
+
+def test_a_doubled_key_fails_the_build_and_leaves_the_star_as_it_was(
+    run: Run, bucket: Path, query: Query
+) -> None:
+    assert run(BUCKET_URL=str(bucket)).returncode == 0
+    star = "select count(*), sum(order_qty), sum(total_due) from marts_sales.fact_sales"
+    before = query(star)
+    path = bucket / PRODUCTS
+    path.write_bytes(path.read_bytes() + path.read_bytes().split(b"\r\n")[-2] + b"\r\n")
+    failed = run(BUCKET_URL=str(bucket))
+    assert failed.returncode == 1
+    assert "unique_stg_adventure_works__product" in failed.stderr
+    assert query(star) == before
+
+
+def test_an_orphan_goes_to_the_unknown_member_and_is_reported(
+    run: Run, bucket: Path, query: Query
+) -> None:
+    sold = fields(bucket / LINES, 2)[4]
+    path = bucket / PRODUCTS
+    lines = path.read_bytes().split(b"\r\n")
+    path.write_bytes(b"\r\n".join(line for line in lines if line.split(b";")[0] != sold.encode()))
+    rows = (bucket / LINES).read_bytes().count(b"\r\n") - 1
+    done = run(BUCKET_URL=str(bucket))
+    assert done.returncode == 0, done.stderr
+    assert "warning: relationships_stg_adventure_works__sales_order_detail_product" in done.stdout
+    assert query("select count(*) from marts_sales.fact_sales") == [(rows,)]
+    unknown = query(
+        """
+        select count(*) from marts_sales.fact_sales
+        inner join marts_sales.dim_product using (product_key) where product_id = -1
+        """
+    )
+    assert unknown[0][0] > 0
+
+
+def test_a_letter_in_a_number_is_null_and_listed_with_its_place(
+    run: Run, bucket: Path, query: Query
+) -> None:
+    line = fields(bucket / LINES, 2)
+    change(bucket / LINES, ";".join(line[:4]), ";".join([*line[:3], "l2"]))
+    done = run(BUCKET_URL=str(bucket))
+    assert done.returncode == 0, done.stderr
+    assert "rejected" in done.stdout
+    assert query(
+        f"select order_qty from marts_sales.fact_sales where sales_order_detail_id = {line[1]}"
+    ) == [(None,)]
+    assert query(
+        """
+        select source_file, source_line, column_name, value
+        from staging.stg_adventure_works__rejected_values
+        """
+    ) == [("sales/Sales.SalesOrderDetail.csv", 1, "order_qty", "l2")]
+
+
+def test_an_unknown_source_is_wrong_usage(run: Run) -> None:
+    done = run("no_such_source")
+    assert done.returncode == 2
+    assert "no_such_source: no such source; declared: adventure_works" in done.stderr
