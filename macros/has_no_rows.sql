@@ -1,0 +1,3 @@
+{% test has_no_rows(model) %}
+    select * from {{ model }}
+{% endtest %}

@@ -1,0 +1,3 @@
+{% macro table_indexes(indexes) -%}
+    {{ return(indexes if target.type == 'postgres' else []) }}
+{%- endmacro %}

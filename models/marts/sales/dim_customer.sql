@@ -1,0 +1,70 @@
+-- Indexes: joins come by key, people by id. Statistics at once: the models downstream join it.
+{{
+    config(
+        indexes=table_indexes([
+            {'columns': ['customer_key'], 'unique': true},
+            {'columns': ['customer_id']},
+        ]),
+        post_hook="{{ analyze_table() }}",
+    )
+}}
+
+with customers as (
+
+    select * from {{ ref('int_customers_classified') }}
+
+),
+
+persons as (
+
+    select
+        person_key,
+        business_entity_id,
+        full_name
+    from {{ ref('dim_person') }}
+
+),
+
+known as (
+
+    select
+        {{ dbt_utils.generate_surrogate_key(['customers.customer_id']) }} as customer_key,
+        customers.customer_id,
+        coalesce(persons.person_key, {{ unknown_key() }}) as person_key,
+        customers.person_id,
+        customers.store_id,
+        customers.territory_id,
+        customers.account_number,
+        customers.customer_type,
+        -- `||` with NULL is NULL: a customer that is neither has no name.
+        coalesce(
+            persons.full_name,
+            'Store ' || cast(customers.store_id as {{ dbt.type_string() }})
+        ) as customer_name,
+        customers.modified_at
+    from customers
+    left join persons
+        on customers.person_id = persons.business_entity_id
+
+),
+
+unioned as (
+
+    select * from known
+    union all
+    -- The unknown member: what a key with no match points at.
+    select
+        {{ unknown_key() }} as customer_key,
+        -1 as customer_id,
+        {{ unknown_key() }} as person_key,
+        null as person_id,
+        null as store_id,
+        null as territory_id,
+        null as account_number,
+        'unknown' as customer_type,
+        '(unknown)' as customer_name,
+        null as modified_at
+
+)
+
+select * from unioned

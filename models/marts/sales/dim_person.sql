@@ -1,0 +1,104 @@
+-- Indexes: joins come by key, people by id. Statistics at once: the models downstream join it.
+{{
+    config(
+        indexes=table_indexes([
+            {'columns': ['person_key'], 'unique': true},
+            {'columns': ['business_entity_id']},
+        ]),
+        post_hook="{{ analyze_table() }}",
+    )
+}}
+
+with persons as (
+
+    select * from {{ ref('stg_adventure_works__person') }}
+
+),
+
+surveys as (
+
+    select * from {{ ref('int_person_surveys_parsed') }}
+
+),
+
+person_types as (
+
+    select * from {{ ref('person_types') }}
+
+),
+
+known as (
+
+    select
+        {{ dbt_utils.generate_surrogate_key(['persons.business_entity_id']) }} as person_key,
+        persons.business_entity_id,
+        persons.person_type,
+        person_types.person_type_name,
+        persons.title,
+        persons.first_name,
+        persons.middle_name,
+        persons.last_name,
+        persons.suffix,
+        nullif(
+            concat_ws(
+                ' ', persons.first_name, persons.middle_name, persons.last_name, persons.suffix
+            ), ''
+        ) as full_name,
+        persons.email_promotion,
+        surveys.total_purchase_ytd,
+        surveys.date_first_purchase,
+        surveys.birth_date,
+        surveys.marital_status,
+        surveys.yearly_income,
+        surveys.gender,
+        surveys.total_children,
+        surveys.number_children_at_home,
+        surveys.education,
+        surveys.occupation,
+        surveys.is_home_owner,
+        surveys.number_cars_owned,
+        surveys.commute_distance,
+        persons.modified_at
+    from persons
+    left join surveys
+        on persons.business_entity_id = surveys.business_entity_id
+    left join person_types
+        on persons.person_type = person_types.person_type
+
+),
+
+unioned as (
+
+    select * from known
+    union all
+    -- The unknown member: what a key with no match points at.
+    select
+        {{ unknown_key() }} as person_key,
+        -1 as business_entity_id,
+        null as person_type,
+        null as person_type_name,
+        null as title,
+        null as first_name,
+        null as middle_name,
+        null as last_name,
+        null as suffix,
+        '(unknown)' as full_name,
+        null as email_promotion,
+        null as total_purchase_ytd,
+        null as date_first_purchase,
+        null as birth_date,
+        null as marital_status,
+        null as yearly_income,
+        null as gender,
+        null as total_children,
+        null as number_children_at_home,
+        null as education,
+        null as occupation,
+        null as is_home_owner,
+        null as number_cars_owned,
+        null as commute_distance,
+        null as modified_at
+
+)
+
+select * from unioned
