@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--no-header --no-annotate
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
 # Given on the command line, these reach the programs through the environment:
@@ -55,9 +57,8 @@ docs: up ## Build the lineage and documentation site and serve it on http://loca
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
-	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --upgrade \
-		--universal --python-version 3.11 --no-header --no-annotate \
-		$$name.in --output-file $$name.lock || exit 1; done
+	@$(RESOLVE) requirements-dev.in --output-file requirements-dev.lock
+	@$(RESOLVE) requirements.in --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi

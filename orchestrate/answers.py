@@ -9,7 +9,7 @@ from rich.table import Table
 
 from extract.warehouse import Warehouse
 
-SHOWN_ROWS = 10
+SHOWN_ROWS = 15
 
 
 def print_answers(

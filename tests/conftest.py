@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from local.postgres import Server
 from moto.server import ThreadedMotoServer
 
 from extract.warehouse import DEFAULTS, Warehouse
+from local.postgres import Server
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,9 +97,7 @@ def rows_of() -> Callable[[Warehouse, str], Rows]:
 
 
 @pytest.fixture
-def query(
-    warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]
-) -> Callable[[str], Rows]:
+def query(warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]) -> Callable[[str], Rows]:
     """Runs one query on the test's own warehouse."""
     return lambda sql: rows_of(warehouse, sql)
 
@@ -201,9 +199,7 @@ def built_warehouse(
 ) -> Built:
     """The small sample, loaded, built with every test of the dbt project, and documented."""
     warehouse = new_warehouse()
-    loaded = run_module(
-        "extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables()
-    )
+    loaded = run_module("extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables())
     assert loaded.returncode == 0, loaded.stderr
     target = tmp_path_factory.mktemp("built")
     dbt(warehouse, "build", "--no-use-colors", target=target)

@@ -23,8 +23,12 @@ def bucket(
     request: pytest.FixtureRequest, folder: Path, s3_bucket: Callable[[Path], str]
 ) -> Bucket:
     """The same two files in each kind of bucket, below the prefix `files`."""
-    root = {"folder": str, "file": Path.as_uri, "s3": s3_bucket}[request.param](folder)
-    return open_bucket(f"{root}/files")
+    urls: dict[str, Callable[[Path], str]] = {
+        "folder": str,
+        "file": Path.as_uri,
+        "s3": s3_bucket,
+    }
+    return open_bucket(f"{urls[request.param](folder)}/files")
 
 
 def only(bucket: Bucket, key: str) -> Object:
@@ -84,7 +88,7 @@ def test_a_bucket_that_is_not_there_is_named(
 ) -> None:
     s3_bucket(tmp_path)
     for url in (str(tmp_path / "nowhere"), "s3://no-such-bucket"):
-        with pytest.raises(LoadError, match="nowhere|no-such-bucket"):
+        with pytest.raises(LoadError, match=r"nowhere|no-such-bucket"):
             list(open_bucket(url).objects())
 
 

@@ -78,9 +78,9 @@ def test_non_ascii_quotes_and_padding_survive(
     fields[3] = '"žá ""李""; "'.encode()
     replace_line(bucket / PERSONS, 2, b";".join(fields))
     load(source, warehouse)
-    assert query(
-        "select title from raw_adventure_works.person where _source_line = 1"
-    ) == [('žá "李"; ',)]
+    assert query("select title from raw_adventure_works.person where _source_line = 1") == [
+        ('žá "李"; ',)
+    ]
 
 
 def test_both_shapes_of_the_files_give_the_same_staging_rows(
@@ -206,9 +206,9 @@ def test_a_broken_file_is_named_and_changes_nothing(
     assert path.name in str(raised.value)
     assert (query(snapshot), query(persons)) == before
     assert query("select distinct _load_id from raw_adventure_works.sales_order_detail") == [(1,)]
-    assert query(
-        "select max(_file_id) from raw_adventure_works_history.sales_order_detail"
-    ) == [(5,)]
+    assert query("select max(_file_id) from raw_adventure_works_history.sales_order_detail") == [
+        (5,)
+    ]
 
 
 def test_the_line_of_a_broken_record_is_named(
@@ -252,9 +252,12 @@ def test_reordered_columns_change_nothing(
 def test_a_second_load_of_the_source_is_refused_while_one_runs(
     bucket: Path, source: Source, warehouse: Warehouse
 ) -> None:
-    with closing(warehouse.connect()) as connection, Ledger(connection, source).locked():
-        with pytest.raises(LoadError, match="another load of it is running"):
-            load(source, warehouse)
+    with (
+        closing(warehouse.connect()) as connection,
+        Ledger(connection, source).locked(),
+        pytest.raises(LoadError, match="another load of it is running"),
+    ):
+        load(source, warehouse)
     assert load(source, warehouse).rows > 0
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import psycopg2.extensions
 import pytest
 
 from local.postgres import Server
@@ -23,15 +25,16 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     server.delete()
 
 
-def connect(env: dict[str, str], **other: str) -> psycopg2.extensions.connection:
-    settings = {
-        "host": env["POSTGRES_HOST"],
-        "port": env["POSTGRES_PORT"],
-        "user": env["POSTGRES_USER"],
-        "password": env["POSTGRES_PASSWORD"],
-        "dbname": env["POSTGRES_DB"],
-    }
-    return psycopg2.connect(**{**settings, **other})
+def connect(
+    env: dict[str, str], port: str | None = None, password: str | None = None
+) -> psycopg2.extensions.connection:
+    return psycopg2.connect(
+        host=env["POSTGRES_HOST"],
+        port=port or env["POSTGRES_PORT"],
+        user=env["POSTGRES_USER"],
+        password=env["POSTGRES_PASSWORD"] if password is None else password,
+        dbname=env["POSTGRES_DB"],
+    )
 
 
 def run(env: dict[str, str], sql: str) -> list[tuple[object, ...]]:
@@ -42,25 +45,26 @@ def run(env: dict[str, str], sql: str) -> list[tuple[object, ...]]:
         return rows
 
 
-def postmaster(env: dict[str, str]) -> int:
-    """Returns the pid of the process that listens on the server's port."""
-    (pid,) = {
-        item.pid
+def listeners(env: dict[str, str]) -> set[tuple[str, int | None]]:
+    """Returns address and pid of each process that listens on the server's port."""
+    return {
+        (item.laddr.ip, item.pid)
         for item in psutil.net_connections("tcp")
-        if item.status == psutil.CONN_LISTEN and item.laddr.port == int(env["POSTGRES_PORT"])
+        if item.status == psutil.CONN_LISTEN
+        and item.laddr
+        and item.laddr.port == int(env["POSTGRES_PORT"])
     }
+
+
+def postmaster(env: dict[str, str]) -> int:
+    ((_, pid),) = listeners(env)
     assert pid is not None
-    return int(pid)
+    return pid
 
 
 def test_listens_on_loopback_only_and_asks_for_the_password(own_server: Server) -> None:
     env = own_server.start()
-    addresses = {
-        item.laddr.ip
-        for item in psutil.net_connections("tcp")
-        if item.status == psutil.CONN_LISTEN and item.laddr.port == int(env["POSTGRES_PORT"])
-    }
-    assert addresses == {"127.0.0.1"}
+    assert {address for address, _ in listeners(env)} == {"127.0.0.1"}
     for password in ("", "wrong"):
         with pytest.raises(psycopg2.OperationalError, match="password"):
             connect(env, password=password)
@@ -87,7 +91,7 @@ def test_committed_rows_survive_a_crash(own_server: Server) -> None:
 def test_a_pid_file_with_the_pid_of_another_process_is_stale(own_server: Server) -> None:
     env = own_server.start()
     run(env, "create table kept as select 42 as answer")
-    (pid_file,) = Path(run(env, "show data_directory")[0][0].__str__()).glob("postmaster.pid")
+    pid_file = Path(str(run(env, "show data_directory")[0][0])) / "postmaster.pid"
     pid = postmaster(env)
     os.kill(pid, signal.SIGKILL)
     while psutil.pid_exists(pid):
@@ -98,8 +102,6 @@ def test_a_pid_file_with_the_pid_of_another_process_is_stale(own_server: Server)
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced(own_server: Server) -> None:
-    import socket
-
     env = own_server.start()
     own_server.stop()
     with socket.create_server(("127.0.0.1", int(env["POSTGRES_PORT"]))):

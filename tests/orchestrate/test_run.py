@@ -86,13 +86,9 @@ def test_the_answers_on_the_real_files_are_the_known_ones(
     per_days = [row for row in answers["q2"] if row[0] != "overall"]
     overall = [row for row in answers["q2"] if row[0] == "overall"]
     assert as_text([row[1:] for row in per_days]) == expected("q2_top3_per_days_to_manufacture.csv")
-    assert as_text([(row[3], row[4], row[1]) for row in overall]) == expected(
-        "q2_top3_overall.csv"
-    )
+    assert as_text([(row[3], row[4], row[1]) for row in overall]) == expected("q2_top3_overall.csv")
     assert sorted(as_text(answers["q3"])) == sorted(expected("q3_orders_per_customer.csv"))
-    assert sorted(as_text(answers["q4"])) == sorted(
-        expected("q4_quantity_per_product_and_day.csv")
-    )
+    assert sorted(as_text(answers["q4"])) == sorted(expected("q4_quantity_per_product_and_day.csv"))
     assert as_text(answers["q5"]) == expected("q5_september_2011_over_1000.csv")
 
 
@@ -115,9 +111,7 @@ def test_nothing_is_lost_or_doubled_at_full_scale(run: Run, query: Query, tmp_pa
     ]
 
 
-def test_the_summary_says_what_was_loaded_built_tested_and_answered(
-    run: Run, bucket: Path
-) -> None:
+def test_the_summary_says_what_was_loaded_built_tested_and_answered(run: Run, bucket: Path) -> None:
     done = run(BUCKET_URL=str(bucket))
     assert done.returncode == 0
     for text in ("rows of adventure_works loaded in", "built", "tests passed in", "q1_", "q5_"):
