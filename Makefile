@@ -4,6 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--no-header --no-annotate
+# dbt, psql and sqlfluff that know this clone's server.
+WRAPPERS := local/bin/dbt local/bin/psql local/bin/sqlfluff
+LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
 # Given on the command line, these reach the programs through the environment:
@@ -30,12 +33,12 @@ lint: setup $(VENV)/.test ## Run the linters alone
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/sqlfluff lint models analyses tests snapshots
+	@$(VENV)/bin/sqlfluff lint --disable-progress-bar models analyses tests
 
 format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
-	@$(VENV)/bin/sqlfluff fix models analyses tests snapshots
+	@$(VENV)/bin/sqlfluff fix models analyses tests
 
 up: setup ## Start PostgreSQL and leave it running
 	@$(PY) -m local up
@@ -47,11 +50,10 @@ answers: setup ## Print the answers from what is built
 	@$(PY) -m orchestrate answers
 
 psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."
-	@$(PY) -m local up --quiet
 	@if [ -n "$$QUERY" ]; then exec $(VENV)/bin/psql -X -v ON_ERROR_STOP=1 -At -c "$$QUERY"; \
 	else exec $(VENV)/bin/psql; fi
 
-docs: up ## Build the lineage and documentation site and serve it on http://localhost:8080
+docs: setup ## Build the lineage and documentation site and serve it on http://localhost:8080
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
@@ -64,19 +66,19 @@ clean: ## Stop PostgreSQL and remove everything that make made, the database inc
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
 	rm -rf $(VENV) .local dbt_packages target logs
 
-$(VENV)/.run: requirements.lock local/bin/dbt local/bin/psql
+$(VENV)/.run: requirements.lock $(WRAPPERS)
 	@echo "Installing Python packages into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 		f"error: Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
 	@$(INSTALL) -r requirements.lock
-	@ln -sf ../../local/bin/dbt ../../local/bin/psql $(VENV)/bin/
+	@$(LINK)
 	@touch $@
 
 $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 	@echo "Installing the test tools into $(VENV) (once) ..."
 	@$(INSTALL) -r requirements-dev.lock
-	@ln -sf ../../local/bin/dbt ../../local/bin/psql $(VENV)/bin/
+	@$(LINK)
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.

@@ -1,7 +1,7 @@
 -- Question 3: how many orders has each customer placed? Customers with orders, by name.
 --
--- Counted per customer, never per name: two people can share one. The name is first, middle and last
--- name as the question has always been answered: without the suffix that `full_name` ends in.
+-- Counted per customer, never per name: two people can share one. The name is first, middle and
+-- last name, as the question has always been answered: without the suffix that `full_name` ends in.
 
 with orders as (
 
@@ -26,13 +26,13 @@ named as (
 
     select
         customers.person_id,
+        customer_orders.order_qty,
         coalesce(
             nullif(
                 concat_ws(' ', persons.first_name, persons.middle_name, persons.last_name), ''
             ),
             customers.customer_name
-        ) as name,
-        customer_orders.order_qty
+        ) as name
     from customer_orders
     inner join {{ ref('dim_customer') }} as customers
         on customer_orders.customer_key = customers.customer_key

@@ -1,10 +1,8 @@
-{#
-    A feed is scanned once, for its records with any rejected value; they are few, and going through
-    them once per column costs nothing.
-#}
+{# One scan per feed marks the rejected values; the few records that have any are gone through once
+   per column after that. #}
 {% macro rejected_values(source_name) -%}
     {%- set feeds = staged_casts(source_name) if execute else [] -%}
-    {%- set branches = [] %}
+    {%- set branches = [] -%}
 with
     {%- for feed in feeds %}
         {%- if [source_name, feed.name] not in model.sources -%}
@@ -13,17 +11,25 @@ with
                 ~ feed.name ~ "') }}"
             ) }}
         {%- endif %}
-{{ feed.name }} as (
 
-    select * from {{ source(source_name, feed.name) }}
-    where
-        {% for column, type in feed.casts -%}
-        {{ 'or ' if not loop.first }}{{ is_rejected(column, type) }}
-        {% endfor %}
-),
-        {%- for column, type in feed.casts %}
+{{ feed.name }}_marked as (
+
+    select
+        *
+        {%- for column, type in feed.casts %},
+        {{ is_rejected(column, type) }} as {{ column }}_is_rejected
             {%- do branches.append((feed, column, type)) -%}
         {%- endfor %}
+    from {{ source(source_name, feed.name) }}
+
+),
+
+{{ feed.name }}_rejected as (
+
+    select * from {{ feed.name }}_marked
+    where {{ feed.casts | map('first') | join('_is_rejected or ') }}_is_rejected
+
+),
     {%- endfor %}
 
 rejected as (
@@ -38,8 +44,8 @@ rejected as (
         '{{ column }}' as column_name,
         '{{ type }}' as expected_type,
         {{ column }} as value
-    from {{ feed.name }}
-    where {{ is_rejected(column, type) }}
+    from {{ feed.name }}_rejected
+    where {{ column }}_is_rejected
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 

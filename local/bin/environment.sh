@@ -1,11 +1,9 @@
-# Sourced by dbt and psql beside this file. POSTGRES_HOST set: that server. Unset: the embedded
-# server of this clone, whose address and password `make up` keeps in .local/server.env.
+# Sourced by the programs beside this file, which `make setup` puts on the virtual environment's
+# path. POSTGRES_HOST set: that server. Unset: the embedded one of this clone, started if need be;
+# its address and password are kept in .local/server.env.
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
 if [ -z "$POSTGRES_HOST" ]; then
-    if [ ! -r "$root/.local/server.env" ]; then
-        echo "error: no server: run \`make up\` first, or set POSTGRES_HOST" >&2
-        exit 1
-    fi
+    (cd "$root" && exec .venv/bin/python -m local up --quiet) || exit
     set -a
     . "$root/.local/server.env"
     set +a

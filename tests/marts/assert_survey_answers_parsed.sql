@@ -11,8 +11,8 @@
 with surveys as (
 
     select
-        persons.demographics,
-        parsed.*
+        parsed.*,
+        persons.demographics
     from {{ ref('stg_adventure_works__person') }} as persons
     inner join {{ ref('dim_person') }} as parsed
         on persons.business_entity_id = parsed.business_entity_id
@@ -25,6 +25,6 @@ select
 from surveys
 where
     {% for column, element in typed_answers.items() -%}
-    {{ 'or ' if not loop.first -}}
-    ({{ column }} is null and demographics like '%<{{ element }}>_%</{{ element }}>%')
+        {{ 'or ' if not loop.first -}}
+        ({{ column }} is null and demographics like '%<{{ element }}>_%</{{ element }}>%')
     {% endfor %}

@@ -12,13 +12,13 @@ classified as (
         store_id,
         territory_id,
         account_number,
+        modified_at,
         case
             when person_id is not null and store_id is null then 'individual'
             when person_id is null and store_id is not null then 'store'
             when person_id is not null and store_id is not null then 'store contact'
             else 'unknown'
-        end as customer_type,
-        modified_at
+        end as customer_type
     from customers
 
 )

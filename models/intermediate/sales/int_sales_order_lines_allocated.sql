@@ -94,14 +94,9 @@ allocated as (
         lines_weighted.unit_price,
         lines_weighted.unit_price_discount,
         lines_weighted.line_total,
-        {%- for amount in ['tax_amount', 'freight_amount', 'total_due'] %}
-        round(
-            orders.{{ amount }} * lines_weighted.weight_through / lines_weighted.weight_total, 4
-        )
-        - round(
-            orders.{{ amount }} * lines_weighted.weight_before / lines_weighted.weight_total, 4
-        ) as {{ amount }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ running_share('orders.tax_amount', 'lines_weighted') }} as tax_amount,
+        {{ running_share('orders.freight_amount', 'lines_weighted') }} as freight_amount,
+        {{ running_share('orders.total_due', 'lines_weighted') }} as total_due
     from lines_weighted
     left join orders
         on lines_weighted.sales_order_id = orders.sales_order_id

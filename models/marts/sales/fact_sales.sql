@@ -1,6 +1,7 @@
--- Questions read whole columns, or a span of days, or one order. The lines lie in the order of their
--- orders, so in that of their days: a BRIN index finds a span of days for 48 kB where a B-tree
--- takes 8 MB (1.2 M lines). Keys have no index: joining the dimensions to many lines never uses one.
+-- Questions read whole columns, or a span of days, or one order. The lines lie in the order of
+-- their orders, so in that of their days: a BRIN index finds a span of days for 48 kB where a
+-- B-tree takes 8 MB (1.2 M lines). Keys have no index: joining the dimensions to many lines never
+-- uses one.
 {{
     config(
         indexes=table_indexes([
