@@ -66,7 +66,12 @@ def _build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
         nodes = dbt.build(names)
     _summarize(nodes, time.monotonic() - started, console)
     for node in warnings(nodes):
-        console.print(f"  warning: {node.name}: {node.message}", highlight=False, markup=False)
+        console.print(
+            f"  warning: {node.name}: {node.message}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     failed = failures(nodes)
     for node in failed:
         console.print(f"  failed: {node.kind} {node.name}", highlight=False, markup=False)
