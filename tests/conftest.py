@@ -46,7 +46,12 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One PostgreSQL server for the whole session, apart from the clone's own."""
     server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
+    env = server.start()
+    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+        connection.autocommit = True
+        # Nothing of it is to survive the session. (tests/local has servers that must.)
+        connection.cursor().execute("alter system set fsync = off")
+        connection.cursor().execute("select pg_reload_conf()")
     yield server
     server.stop()
     server.delete()
