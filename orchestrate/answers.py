@@ -5,6 +5,7 @@ from contextlib import closing
 from decimal import Decimal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from extract.warehouse import Warehouse
@@ -21,7 +22,8 @@ def print_answers(
             cursor.execute(sql)
             columns = [column.name for column in cursor.description or ()]
             rows = cursor.fetchall()
-            console.print(_table(name, description, columns, rows))
+            console.print(f"[bold]{name}[/bold]: {description}", highlight=False, soft_wrap=True)
+            console.print(_table(columns, rows))
             console.print(f"{len(rows):,} rows" + _cut(name, len(rows)) + "\n", highlight=False)
 
 
@@ -31,15 +33,11 @@ def _cut(name: str, rows: int) -> str:
     return f", the first {SHOWN_ROWS} shown; all of them: dbt show --select {name} --limit {rows}"
 
 
-def _table(
-    name: str, description: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
-) -> Table:
-    table = Table(
-        title=f"[bold]{name}[/bold]\n{description}", title_justify="left", title_style="none"
-    )
+def _table(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
+    table = Table()
     for position, column in enumerate(columns):
         numeric = any(isinstance(row[position], int | Decimal) for row in rows[:SHOWN_ROWS])
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows[:SHOWN_ROWS]:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     return table
