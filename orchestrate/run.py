@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,16 +30,12 @@ def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, every
     started = time.monotonic()
     os.environ.update(warehouse.variables())
     names = [] if everything else [source.name for source in sources]
-    with ThreadPoolExecutor(max_workers=1) as background:
-        # dbt reads its project while files are read and copied by code that is not Python's.
-        starting = background.submit(start_dbt)
-        console.rule("Load", align="left")
-        with Progress() as progress:
-            for source in sources:
-                console.print(
-                    "\n".join(describe(load(source, warehouse, progress))), highlight=False
-                )
-        dbt = starting.result()
+    console.rule("Load", align="left")
+    with Progress() as progress:
+        for source in sources:
+            result = load(source, warehouse, progress)
+            console.print("\n".join(describe(result)), highlight=False, markup=False)
+    dbt = start_dbt()
     if not _build(dbt, names, console):
         return 1
     console.rule("Answers", align="left")
