@@ -214,8 +214,12 @@ with cases as (
             value,
             expected,
             {{ can_cast_to('value', type) }} as can_cast,
-            value ~ '{{ cast_shape(type) }}'
-            and pg_input_is_valid(replace(value, ',', '.'), type) as is_well_formed,
+            {% if target.type == 'postgres' %}
+                value ~ '{{ cast_shape(type) }}'
+                and pg_input_is_valid(replace(value, ',', '.'), type) as is_well_formed,
+            {% else %}
+                {{ can_cast_to('value', type) }} as is_well_formed,
+            {% endif %}
             cast({{ try_cast_to('value', type) }} as {{ dbt.type_string() }}) as actual
         from cases
         where type = '{{ type }}'
@@ -227,7 +231,7 @@ casts as (
 
     {% for type in types %}
         select * from cast_{{ loop.index }}
-                {{ 'union all' if not loop.last }}
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 
 ),
@@ -239,6 +243,24 @@ failures as (
         actual is distinct from expected
         or coalesce(can_cast, false) != (expected is not null)
         or coalesce(is_well_formed, false) != (expected is not null)
+
+    union all
+
+    -- A type missing from the list above would silently go untested.
+    select
+        type,
+        value,
+        expected,
+        false as can_cast,
+        false as is_well_formed,
+        cast(null as {{ dbt.type_string() }}) as actual
+    from cases
+    where
+        type not in (
+            {% for type in types %}
+                '{{ type }}'{{ ',' if not loop.last }}
+            {% endfor %}
+        )
 
 )
 
