@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--no-header --no-annotate
 # dbt, psql and sqlfluff that know this clone's server.
+PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
 WRAPPERS := local/bin/dbt local/bin/psql local/bin/sqlfluff
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
@@ -21,7 +22,7 @@ export QUERY = $(value Q)
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: $(VENV)/.run dbt_packages/dbt_utils ## Install what `make run` needs (done by itself)
+setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (done by itself)
 
 run: setup ## Load, build, test and print the answers (SOURCES="..." for some, SCALE=N)
 	@$(PY) -m orchestrate run $(SOURCES)
@@ -82,5 +83,6 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.
-dbt_packages/dbt_utils: | $(VENV)/.run
+$(PACKAGES): packages.yml $(wildcard local/dbt_utils/* local/dbt_utils/macros/*) | $(VENV)/.run
 	@$(PY) -m local packages
+	@touch $@

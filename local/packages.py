@@ -8,6 +8,8 @@ from pathlib import Path
 from local import ROOT
 
 TIMEOUT_SECONDS = 60
+# How the stand-in's README begins, and the real package's does not.
+STAND_IN_TITLE = "# A stand-in for dbt_utils"
 
 
 def install_packages(project: Path = ROOT) -> str:
@@ -17,12 +19,19 @@ def install_packages(project: Path = ROOT) -> str:
     calls, so nothing else in the project knows which of the two is there.
     """
     target = project / "dbt_packages" / "dbt_utils"
+    if target.exists() and not _is_stand_in(target):
+        return "dbt_utils: the real package is there already (`dbt deps --upgrade` renews it)."
     reason = _from_hub(project)
     if reason is None:
         return "dbt_utils: installed from the dbt package hub."
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(ROOT / "local" / "dbt_utils", target)
     return f"dbt_utils: {reason}; using the stand-in of local/dbt_utils."
+
+
+def _is_stand_in(package: Path) -> bool:
+    readme = package / "README.md"
+    return readme.exists() and readme.read_text().startswith(STAND_IN_TITLE)
 
 
 def _from_hub(project: Path) -> str | None:
