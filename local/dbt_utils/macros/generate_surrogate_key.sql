@@ -3,8 +3,8 @@
 {%- endmacro %}
 
 {#
-    A NULL hashes as a marker of its own, unless the project keeps to the old way, ''. The marker and
-    the '-' between fields are the real package's: the keys must not differ.
+    A NULL hashes as a marker of its own, unless the project keeps to the old way, ''. The marker
+    and the '-' between fields are the real package's: the keys must not differ.
 #}
 {% macro default__generate_surrogate_key(field_list) -%}
     {%- set null_marker = '' if var('surrogate_key_treat_nulls_as_empty_strings', false)
