@@ -29,6 +29,8 @@ def describe(result: LoadResult) -> list[str]:
     for file in result.files:
         rows = "unchanged" if file.rows is None else f"{file.rows:,} rows"
         lines.append(f"  {rows:>16}  {file.file}")
+        if file.rejected:
+            lines.append(f"  {file.rejected:>11,} rejected  see audit.rejected_rows")
         if file.new_columns:
             new = ", ".join(file.new_columns)
             lines.append(f"  {'':>16}  new columns, landed but not modelled: {new}")
@@ -42,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     load_command = commands.add_parser("load", help="load new and changed files")
     load_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
+    load_command.add_argument(
+        "--accept-smaller",
+        action="store_true",
+        help="take files that hold far fewer rows than before (see min_share in sources.yml)",
+    )
     commands.add_parser("status", help="show what is loaded")
     options = parser.parse_args(arguments)
     try:
@@ -51,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
             sources = select(read_sources(), options.sources)
             warehouse = find_warehouse()
             with Progress() as progress:
-                results = [load(source, warehouse, progress) for source in sources]
+                results = [
+                    load(source, warehouse, progress, options.accept_smaller) for source in sources
+                ]
             for result in results:
                 print("\n".join(describe(result)))
     except ConfigurationError as error:
@@ -71,7 +80,7 @@ def _status() -> None:
             return
         cursor.execute(
             """
-            select source, file, row_count, loaded_at, load_id
+            select source, file, row_count - rejected_count, rejected_count, ended_at, load_id
             from audit.files
             where is_current
             order by source, file
@@ -89,9 +98,16 @@ def _status() -> None:
         )
         failed = cursor.fetchall()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table("source", "file", "rows", "loaded at", "load", title="Current files")
-    for source, file, rows, loaded_at, load_id in current:
-        table.add_row(source, file, f"{rows:,}", f"{loaded_at:%Y-%m-%d %H:%M:%S}", str(load_id))
+    table = Table("source", "file", "rows", "rejected", "loaded at", "load", title="Current files")
+    for source, file, rows, rejected, loaded_at, load_id in current:
+        table.add_row(
+            source,
+            file,
+            f"{rows:,}",
+            f"{rejected:,}",
+            f"{loaded_at:%Y-%m-%d %H:%M:%S}",
+            str(load_id),
+        )
     console.print(table)
     for source, load_id, started_at, error in failed:
         console.print(f"Load {load_id} of {source} ({started_at:%Y-%m-%d %H:%M:%S}): {error}")

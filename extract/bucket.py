@@ -1,10 +1,15 @@
 """One interface to objects in a folder, or in S3 through boto3."""
 
+import hashlib
 import os
+import random
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -12,6 +17,12 @@ from urllib.parse import unquote, urlsplit
 from extract.errors import ConfigurationError, LoadError
 
 CHUNK_BYTES = 1 << 20
+# How often one object is read, and how long to wait in between: 0.5, 1, 2, 4 s and up to half more.
+READ_ATTEMPTS = 5
+BACKOFF_SECONDS = 0.5
+# How long S3 may be silent. boto3 itself retries requests that fail or are throttled.
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class Object:
     key: str
     size: int
     version: str
+    modified_at: datetime
 
 
 class Bucket(Protocol):
@@ -34,11 +46,30 @@ class Bucket(Protocol):
     def objects(self) -> Iterator[Object]:
         """Lists every object; raises LoadError if the bucket cannot be read."""
 
-    def download(self, item: Object, path: Path) -> None:
-        """Writes the object's bytes to `path`, in chunks.
+    def download(self, item: Object, path: Path) -> Object:
+        """Writes the object's bytes to `path`, in chunks, and returns the version that they are.
 
-        Raises LoadError if it is gone, is no longer the listed version, or arrives short.
+        Reads again if the object changes meanwhile, or does not arrive whole. Raises LoadError if
+        that does not help, or if it is gone.
         """
+
+
+class _ReadAgainError(Exception):
+    """What was read is not the object, or not all of it."""
+
+
+def _read(attempt: Callable[[], Object], where: str) -> Object:
+    """Returns what `attempt` does, which may fail some times, with longer and longer waits."""
+    for number in range(READ_ATTEMPTS):
+        try:
+            return attempt()
+        except _ReadAgainError as error:
+            if number == READ_ATTEMPTS - 1:
+                raise LoadError(
+                    f"{where}: could not be read whole in {READ_ATTEMPTS} attempts: {error}"
+                ) from error
+        time.sleep(BACKOFF_SECONDS * 2**number * random.uniform(1, 1.5))  # noqa: S311
+    raise AssertionError("unreachable")
 
 
 class FolderBucket:
@@ -57,21 +88,32 @@ class FolderBucket:
                 path = Path(folder, name)
                 yield _describe(path, path.relative_to(self._root).as_posix())
 
-    def download(self, item: Object, path: Path) -> None:
+    def download(self, item: Object, path: Path) -> Object:
         """Copies the file: what is loaded is then one version, whoever writes to the folder."""
         origin = self._root / item.key
-        try:
-            shutil.copyfile(origin, path)
-            after = _describe(origin, item.key)
-        except OSError as error:
-            raise LoadError(f"{origin}: cannot be read: {error.strerror}") from error
-        if after != item or path.stat().st_size != item.size:
-            raise LoadError(f"{origin}: was changed while it was read; run the load again")
+
+        def attempt() -> Object:
+            try:
+                before = _describe(origin, item.key)
+                shutil.copyfile(origin, path)
+                after = _describe(origin, item.key)
+            except OSError as error:
+                raise LoadError(f"{origin}: cannot be read: {error.strerror}") from error
+            if after != before or path.stat().st_size != after.size:
+                raise _ReadAgainError("it is being written to")
+            return after
+
+        return _read(attempt, str(origin))
 
 
 def _describe(path: Path, key: str) -> Object:
     status = path.stat()
-    return Object(key, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
+    return Object(
+        key,
+        status.st_size,
+        f"{status.st_mtime_ns}-{status.st_ino}",
+        datetime.fromtimestamp(status.st_mtime, UTC),
+    )
 
 
 class S3Bucket:
@@ -89,8 +131,8 @@ class S3Bucket:
             "s3",
             config=Config(
                 retries={"mode": "standard", "max_attempts": 5},
-                connect_timeout=10,
-                read_timeout=60,
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
             ),
         )
 
@@ -103,19 +145,46 @@ class S3Bucket:
             for page in pages:
                 for item in page.get("Contents", []):
                     key = item["Key"].removeprefix(self._prefix)
-                    yield Object(key, item["Size"], item["ETag"].strip('"'))
+                    etag = item["ETag"].strip('"')
+                    yield Object(key, item["Size"], etag, item["LastModified"])
 
-    def download(self, item: Object, path: Path) -> None:
-        """Streams the body to disk; S3 itself checks that it still is the listed version."""
+    def download(self, item: Object, path: Path) -> Object:
+        """Streams the body to disk; S3 itself checks that it still is the same version."""
+        from botocore.exceptions import ClientError, HTTPClientError, ResponseStreamingError
+
         where = f"{self.url}/{item.key}"
-        with self._errors(where), path.open("wb") as file:
-            answer: dict[str, Any] = self._client.get_object(
-                Bucket=self._name, Key=self._prefix + item.key, IfMatch=item.version
+        key = self._prefix + item.key
+
+        def attempt() -> Object:
+            with self._errors(where):
+                head = self._client.head_object(Bucket=self._name, Key=key)
+                try:
+                    answer: dict[str, Any] = self._client.get_object(
+                        Bucket=self._name, Key=key, IfMatch=head["ETag"]
+                    )
+                    md5 = hashlib.md5(usedforsecurity=False)
+                    with path.open("wb") as file:
+                        for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+                            file.write(chunk)
+                            md5.update(chunk)
+                except ClientError as error:
+                    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                        raise _ReadAgainError("it changed while it was read") from error
+                    raise
+                # A connection that broke or fell silent in the middle of the body.
+                except (HTTPClientError, ResponseStreamingError) as error:
+                    raise _ReadAgainError(str(error)) from error
+            found = Object(
+                item.key, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"]
             )
-            for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
-                file.write(chunk)
-        if path.stat().st_size != item.size:
-            raise LoadError(f"{where}: {path.stat().st_size} of {item.size} bytes arrived")
+            arrived = path.stat().st_size
+            if arrived != found.size:
+                raise _ReadAgainError(f"{arrived} of {found.size} bytes arrived")
+            if _is_md5(found.version, answer) and md5.hexdigest() != found.version:
+                raise _ReadAgainError("its bytes are not those of its ETag")
+            return found
+
+        return _read(attempt, where)
 
     @contextmanager
     def _errors(self, where: str) -> Iterator[None]:
@@ -126,6 +195,13 @@ class S3Bucket:
             yield
         except (BotoCoreError, ClientError) as error:
             raise LoadError(f"{where}: {error}") from error
+
+
+def _is_md5(etag: str, answer: dict[str, Any]) -> bool:
+    """Whether S3 says that the ETag is the body's MD5: not of parts, not of an encrypted body."""
+    encrypted = answer.get("ServerSideEncryption", "AES256") != "AES256"
+    encrypted = encrypted or "SSECustomerAlgorithm" in answer
+    return not encrypted and re.fullmatch("[0-9a-f]{32}", etag) is not None
 
 
 def open_bucket(url: str) -> Bucket:

@@ -1,5 +1,6 @@
 """Reads `sources.yml`: which feeds there are, where their files lie and how they are written."""
 
+import codecs
 import hashlib
 import json
 import re
@@ -18,29 +19,45 @@ SOURCES_FILE = Path(__file__).with_name("sources.yml")
 
 @dataclass(frozen=True)
 class Format:
-    """How the files of a source are written; the defaults are plain RFC 4180 CSV."""
+    """How files are written; the defaults are plain RFC 4180 CSV.
+
+    Lines that start with `comment` are no records. With `last_column_takes_rest`, delimiters
+    beyond the last column's are part of its value.
+    """
 
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8"
+    header: bool = True
+    comment: str = ""
+    last_column_takes_rest: bool = False
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One kind of file, landing in one raw table of the same name.
+    """One raw table and the files that it is made of.
 
-    `columns` are the header's names that must be there; further ones are landed and reported.
+    `files` are patterns: of each, the newest file is taken, and together they are the whole table.
+    Files that match `changes` bring new and changed rows: of rows with the same `key` the one with
+    the latest `newest_by` shows. `columns` are the header's names that must be there (or, of files
+    without one, the names of their columns); further ones are landed and reported.
     """
 
     name: str
-    file: str
+    files: tuple[str, ...]
+    changes: str
     columns: tuple[str, ...]
+    key: tuple[str, ...]
+    newest_by: str
+    max_rejected: float
+    min_share: float
+    keep: int
     format: Format
 
     @property
     def digest(self) -> str:
-        """Changes with the declaration: an unchanged file read in another way is another load."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Changes with how files are read: an unchanged file read in another way is a new load."""
+        text = json.dumps([asdict(self.format), self.columns, self.key, self.newest_by])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -59,8 +76,13 @@ class Source:
 
     @property
     def history_schema(self) -> str:
-        """Schema of the tables that dlt loads into: every kept version of every file."""
+        """Schema of the tables behind the views: one for each kept version of a whole file."""
         return f"raw_{self.name}_history"
+
+    @property
+    def landing_schema(self) -> str:
+        """Schema that a load fills and that no one reads; empty, or not there, between loads."""
+        return f"raw_{self.name}_landing"
 
 
 def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
@@ -81,31 +103,92 @@ def _source(name: str, body: Any, where: str) -> Source:
     keys = {"description", "format", "feeds"}
     fields = _mapping(body, keys, {"description", "feeds"}, where)
     _identifier(name, where)
-    file_format = Format(
-        **_mapping(fields.get("format", {}), set(asdict(Format())), set(), f"{where}: format")
-    )
-    if len(file_format.delimiter) != 1 or len(file_format.quote) != 1:
-        raise ConfigurationError(f"{where}: format: delimiter and quote are one character each")
     feeds = _mapping(fields["feeds"], None, set(), f"{where}: feeds")
     return Source(
         name=name,
         description=fields["description"],
         feeds=tuple(
-            _feed(feed, body, file_format, f"{where}: feeds: {feed}")
+            _feed(feed, body, fields.get("format", {}), f"{where}: feeds: {feed}")
             for feed, body in feeds.items()
         ),
     )
 
 
-def _feed(name: str, body: Any, file_format: Format, where: str) -> Feed:
-    fields = _mapping(body, {"file", "columns"}, {"file", "columns"}, where)
+def _feed(name: str, body: Any, source_format: Any, where: str) -> Feed:
+    keys = {"file", "changes", "columns", "key", "newest_by", "format"}
+    fields = _mapping(body, keys | {"max_rejected", "min_share", "keep"}, {"columns"}, where)
     _identifier(name, where)
-    columns = fields["columns"]
-    if not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
-        raise ConfigurationError(f"{where}: columns: expected a list of names")
-    if len(set(columns)) < len(columns):
-        raise ConfigurationError(f"{where}: columns: a name is listed twice")
-    return Feed(name=name, file=fields["file"], columns=tuple(columns), format=file_format)
+    columns = _names(fields["columns"], f"{where}: columns")
+    key = _names(fields.get("key", []), f"{where}: key")
+    newest_by = fields.get("newest_by", "")
+    for column in (*key, *([newest_by] if newest_by else [])):
+        if column not in columns:
+            raise ConfigurationError(f"{where}: {column} is not among its columns")
+    changes = fields.get("changes", "")
+    if changes and not (key and newest_by):
+        raise ConfigurationError(f"{where}: changes need a key, and newest_by to tell what is new")
+    files = fields.get("file", [])
+    files = _names([files] if isinstance(files, str) else files, f"{where}: file")
+    if not files and not changes:
+        raise ConfigurationError(f"{where}: 'file' is missing (or 'changes')")
+    keep = fields.get("keep", 3)
+    if not isinstance(keep, int) or keep < 1:
+        raise ConfigurationError(f"{where}: keep: expected a number of versions, found {keep!r}")
+    return Feed(
+        name=name,
+        files=files,
+        changes=changes,
+        columns=columns,
+        key=key,
+        newest_by=newest_by,
+        # A row that is missing from a table that others refer to by key breaks those too.
+        max_rejected=_share(
+            fields.get("max_rejected", 0 if key else "1%"), f"{where}: max_rejected"
+        ),
+        min_share=_share(fields.get("min_share", "80%"), f"{where}: min_share"),
+        keep=keep,
+        format=_format(source_format, fields.get("format", {}), where),
+    )
+
+
+def _format(of_source: Any, of_feed: Any, where: str) -> Format:
+    """Returns the source's format with what the feed says otherwise."""
+    known = asdict(Format())
+    settings = {
+        **_mapping(of_source, set(known), set(), f"{where}: format"),
+        **_mapping(of_feed, set(known), set(), f"{where}: format"),
+    }
+    for name, value in settings.items():
+        if not isinstance(value, type(known[name])):
+            raise ConfigurationError(f"{where}: format: {name}: unexpected {value!r}")
+    file_format = Format(**settings)
+    if len(file_format.delimiter.encode()) != 1 or len(file_format.quote) != 1:
+        raise ConfigurationError(
+            f"{where}: format: delimiter and quote are one character each, the former ASCII"
+        )
+    if file_format.delimiter in "\"'\\\r\n" or file_format.delimiter == file_format.quote:
+        raise ConfigurationError(f"{where}: format: {file_format.delimiter!r} cannot delimit")
+    try:
+        codecs.lookup(file_format.encoding)
+    except LookupError as error:
+        raise ConfigurationError(f"{where}: format: {error}") from error
+    return file_format
+
+
+def _names(names: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{where}: expected a list of names")
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"{where}: a name is listed twice")
+    return tuple(names)
+
+
+def _share(value: Any, where: str) -> float:
+    """Returns 0.01 for `1%`; a bare 0 needs no sign."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", str(value))
+    if not (match or value == 0) or (match and float(match[1]) > 100):
+        raise ConfigurationError(f"{where}: expected a share such as 1%, found {value!r}")
+    return float(match[1]) / 100 if match else 0.0
 
 
 def _identifier(name: str, where: str) -> None:

@@ -7,3 +7,11 @@ class ConfigurationError(Exception):
 
 class LoadError(Exception):
     """A load failed; what was loaded before is untouched (exit code 1)."""
+
+
+class FileError(LoadError):
+    """A load failed because of one file, which has this id in audit.files."""
+
+    def __init__(self, message: str, file_id: int) -> None:
+        super().__init__(message)
+        self.file_id = file_id

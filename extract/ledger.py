@@ -1,24 +1,15 @@
-"""The ledger in schema `audit`: which loads ran, which files they brought, which rows are current.
-
-Loaded rows lie in history tables, each marked with the file version that it came from. They show
-in `raw_<source>` only while the ledger calls that file version current, so one commit here makes a
-whole load visible, and a load that never gets there leaves nothing to be seen.
-"""
+"""The ledger in schema `audit`: which loads ran, which files they brought, what was rejected."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from psycopg2 import extensions
-from psycopg2.sql import SQL, Composable, Identifier
+from psycopg2.extras import execute_values
 
 from extract.bucket import Object
-from extract.csv_file import FILE_ID, LINE
-from extract.declaration import Feed, Source
+from extract.declaration import Source
 from extract.errors import LoadError
-
-# Versions of a file kept in history, the current one included.
-KEPT_VERSIONS = 3
+from extract.landing import Arrival, clear
 
 _SCHEMA = """
 create schema if not exists audit;
@@ -38,14 +29,37 @@ create table if not exists audit.files (
     load_id bigint not null references audit.loads,
     source text not null,
     feed text not null,
+    part text not null,
+    is_changes boolean not null,
     file text not null,
     size_bytes bigint not null,
     version text not null,
+    modified_at timestamptz not null,
+    sha256 text,
     declaration text not null,
+    columns text[],
     row_count bigint,
+    rejected_count bigint,
+    status text not null default 'running'
+    check (status in ('running', 'complete', 'same', 'failed')),
     is_current boolean not null default false,
-    loaded_at timestamptz
+    started_at timestamptz not null default clock_timestamp(),
+    ended_at timestamptz,
+    error text,
+    check (not is_current or row_count >= rejected_count)
 );
+
+create table if not exists audit.rejected_rows (
+    file_id bigint not null references audit.files,
+    source text not null,
+    feed text not null,
+    file text not null,
+    line_number bigint not null,
+    content text not null,
+    reason text not null
+);
+
+create index if not exists rejected_rows_file on audit.rejected_rows (file_id);
 
 comment on table audit.loads is
 'One row per attempt to load new or changed files of a source.';
@@ -53,25 +67,29 @@ comment on column audit.loads.status is 'running, complete (its rows are visible
 comment on column audit.loads.row_count is 'Rows that the load brought, over all its files.';
 comment on column audit.loads.error is 'Why it failed.';
 comment on table audit.files is 'One row per version of a file that a load brought.';
+comment on column audit.files.part is
+'The pattern in sources.yml that the file matched; a whole table has one current file for each.';
+comment on column audit.files.is_changes is 'Whether it is a change file, or a whole table.';
 comment on column audit.files.file is 'The object''s key below the source''s place in the bucket.';
 comment on column audit.files.version is
 'ETag of an object in S3, modification time and inode of a local file.';
+comment on column audit.files.sha256 is 'Digest of its bytes, in hexadecimal.';
 comment on column audit.files.declaration is
-'Digest of the feed''s entry in sources.yml: read in another way, a file is loaded anew.';
-comment on column audit.files.row_count is 'Rows in the file; as many were loaded.';
-comment on column audit.files.is_current is 'Whether raw_<source> shows this version''s rows.';
-comment on column audit.files.loaded_at is 'When this version became visible.';
+'Digest of how sources.yml says to read it: read in another way, a file is loaded anew.';
+comment on column audit.files.columns is 'Its columns in raw.';
+comment on column audit.files.row_count is 'Records in the file: those loaded and those rejected.';
+comment on column audit.files.rejected_count is 'Records that are in audit.rejected_rows instead.';
+comment on column audit.files.status is
+'running, complete, same (bytes that were loaded before under another name) or failed.';
+comment on column audit.files.is_current is
+'Whether raw_<source> shows this version (of a change file: those rows that are the newest).';
+comment on column audit.files.ended_at is 'When it became visible, or failed.';
+comment on table audit.rejected_rows is
+'One row per record of a file that could not be loaded, kept as long as the file''s version is.';
+comment on column audit.rejected_rows.line_number is 'Its first line in the file, from 1.';
+comment on column audit.rejected_rows.content is
+'The line as it stands in the file (\\xff for a byte that is no text); of a change row, as JSON.';
 """
-
-
-@dataclass(frozen=True)
-class LoadedFile:
-    """A file version whose rows lie in history, ready to be published."""
-
-    feed: Feed
-    file_id: int
-    columns: tuple[str, ...]
-    rows: int
 
 
 class Ledger:
@@ -90,6 +108,19 @@ class Ledger:
         with self._connection, self._connection.cursor() as cursor:
             # Two first loads at once would otherwise both make the schema.
             cursor.execute("select pg_advisory_xact_lock(hashtext('extract: schema'))")
+            cursor.execute(
+                """
+                select
+                    to_regclass('audit.files') is null
+                    or to_regclass('audit.rejected_rows') is not null
+                """
+            )
+            if cursor.fetchone() == (False,):
+                raise LoadError(
+                    "the raw data in this database was loaded by an older version of this project: "
+                    "drop the schemas audit and raw_* (of the embedded server: make clean), and "
+                    "load again"
+                )
             cursor.execute(_SCHEMA)
         key = f"extract: {self._source.name}"
         with self._connection, self._connection.cursor() as cursor:
@@ -103,15 +134,16 @@ class Ledger:
             yield
         finally:
             if not self._connection.closed:
+                self._connection.rollback()
                 with self._connection, self._connection.cursor() as cursor:
                     cursor.execute("select pg_advisory_unlock(hashtext(%s))", (key,))
 
-    def changed(self, found: Sequence[tuple[Feed, Object]]) -> list[tuple[Feed, Object]]:
+    def changed(self, found: Sequence[Arrival]) -> list[Arrival]:
         """Returns those of the files found that are not current in just this version."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
-                select feed, file, size_bytes, version, declaration
+                select feed, part, file, size_bytes, version, declaration
                 from audit.files
                 where
                     source = %s
@@ -122,13 +154,21 @@ class Ledger:
             )
             current = set(cursor.fetchall())
         return [
-            (feed, item)
-            for feed, item in found
-            if (feed.name, item.key, item.size, item.version, feed.digest) not in current
+            arrival
+            for arrival in found
+            if (
+                arrival.feed.name,
+                arrival.part,
+                arrival.item.key,
+                arrival.item.size,
+                arrival.item.version,
+                arrival.feed.digest,
+            )
+            not in current
         ]
 
-    def begin(self, files: Sequence[tuple[Feed, Object]]) -> tuple[int, list[int]]:
-        """Opens a load of these files; returns its id and theirs."""
+    def begin(self, arrivals: Sequence[Arrival]) -> tuple[int, list[int]]:
+        """Opens a load of these files; returns its id and theirs, in their order."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 "insert into audit.loads (source) values (%s) returning load_id",
@@ -136,71 +176,170 @@ class Ledger:
             )
             load_id = _value(cursor)
             file_ids = []
-            for feed, item in files:
+            for arrival in arrivals:
+                item = arrival.item
                 cursor.execute(
                     """
-                    insert into audit.files
-                        (load_id, source, feed, file, size_bytes, version, declaration)
-                    values (%s, %s, %s, %s, %s, %s, %s)
+                    insert into audit.files (
+                        load_id, source, feed, part, is_changes, file, size_bytes, version,
+                        modified_at, declaration
+                    )
+                    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                     returning file_id
                     """,
                     (
                         load_id,
                         self._source.name,
-                        feed.name,
+                        arrival.feed.name,
+                        arrival.part,
+                        arrival.is_changes,
                         item.key,
                         item.size,
                         item.version,
-                        feed.digest,
+                        item.modified_at,
+                        arrival.feed.digest,
                     ),
                 )
                 file_ids.append(_value(cursor))
         return load_id, file_ids
 
-    def publish(self, load_id: int, files: Sequence[LoadedFile]) -> None:
-        """Makes the load visible, all of it in one commit, having counted its rows.
+    def is_same(self, arrival: Arrival, file_id: int, item: Object, sha256: str) -> bool:
+        """Notes which version of a file was read, and says whether its bytes are loaded already.
 
-        Raises LoadError, and shows nothing, if history holds fewer or more rows than the file.
+        If so, the ledger knows the object from now on, and it needs no second look.
         """
         with self._connection, self._connection.cursor() as cursor:
-            for file in files:
-                table = Identifier(self._source.history_schema, file.feed.name)
-                cursor.execute(
-                    SQL("select count(*) from {} where {} = %s").format(table, Identifier(FILE_ID)),
-                    (file.file_id,),
-                )
-                stored = _value(cursor)
-                if stored != file.rows:
-                    raise LoadError(
-                        f"{file.feed.file}: holds {file.rows} rows, but {stored} were loaded"
-                    )
-                cursor.execute(
-                    """
-                    update audit.files set is_current = false
-                    where source = %s and feed = %s and is_current
-                    """,
-                    (self._source.name, file.feed.name),
-                )
+            cursor.execute(
+                """
+                update audit.files
+                set size_bytes = %s, version = %s, modified_at = %s, sha256 = %s
+                where file_id = %s
+                """,
+                (item.size, item.version, item.modified_at, sha256, file_id),
+            )
+            cursor.execute(
+                """
+                select file_id, row_count, rejected_count, columns
+                from audit.files
+                where
+                    (source, feed, part, sha256, declaration) = (%s, %s, %s, %s, %s)
+                    and is_current
+                    and to_regclass(format('%%I.%%I', %s, feed)) is not null
+                order by file_id
+                limit 1
+                """,
+                (
+                    self._source.name,
+                    arrival.feed.name,
+                    arrival.part,
+                    sha256,
+                    arrival.feed.digest,
+                    self._source.raw_schema,
+                ),
+            )
+            same = cursor.fetchone()
+            if same is None:
+                return False
+            if arrival.is_changes:
                 cursor.execute(
                     """
                     update audit.files
-                    set is_current = true, row_count = %s, loaded_at = clock_timestamp()
+                    set
+                        status = 'same',
+                        is_current = true,
+                        row_count = %s,
+                        rejected_count = %s,
+                        columns = %s,
+                        ended_at = clock_timestamp()
                     where file_id = %s
                     """,
-                    (file.rows, file.file_id),
+                    (*same[1:], file_id),
                 )
-                self._show(file)
+            else:
+                # The table of a whole file bears the id of its row, so that row stays.
+                cursor.execute("delete from audit.files where file_id = %s", (file_id,))
+                cursor.execute(
+                    """
+                    update audit.files
+                    set file = %s, size_bytes = %s, version = %s, modified_at = %s
+                    where file_id = %s
+                    """,
+                    (item.key, item.size, item.version, item.modified_at, same[0]),
+                )
+        return True
+
+    def previous_rows(self, arrival: Arrival) -> int | None:
+        """Returns how many rows the current version of a whole file has; None if there is none."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select row_count - rejected_count
+                from audit.files
+                where (source, feed, part) = (%s, %s, %s) and is_current
+                """,
+                (self._source.name, arrival.feed.name, arrival.part),
+            )
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    def reject(
+        self, arrival: Arrival, file_id: int, rejected: Iterator[tuple[int, str, str]]
+    ) -> None:
+        """Stores rejected records of a file: line number, content and reason of each."""
+        with self._connection, self._connection.cursor() as cursor:
+            execute_values(
+                cursor,
+                """
+                insert into audit.rejected_rows
+                    (file_id, source, feed, file, line_number, content, reason)
+                values %s
+                """,
+                (
+                    (file_id, self._source.name, arrival.feed.name, arrival.item.key, *row)
+                    for row in rejected
+                ),
+                page_size=1000,
+            )
+
+    def rejected(self, file_id: int) -> list[tuple[int, str, str]]:
+        """Returns the first rejected records of a file: line number, content and reason."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select line_number, content, reason
+                from audit.rejected_rows
+                where file_id = %s
+                order by line_number
+                limit 3
+                """,
+                (file_id,),
+            )
+            return cursor.fetchall()
+
+    def complete(self, load_id: int) -> None:
+        """Closes a load within the transaction that made it visible; commits nothing itself."""
+        with self._connection.cursor() as cursor:
             cursor.execute(
                 """
                 update audit.loads
-                set status = 'complete', ended_at = clock_timestamp(), row_count = %s
+                set
+                    status = 'complete',
+                    ended_at = clock_timestamp(),
+                    row_count = (
+                        select coalesce(sum(row_count - rejected_count), 0)
+                        from audit.files
+                        where files.load_id = loads.load_id and files.status = 'complete'
+                    )
                 where load_id = %s
                 """,
-                (sum(file.rows for file in files), load_id),
+                (load_id,),
             )
 
-    def fail(self, load_id: int, error: str) -> None:
-        """Closes a load that did not succeed and removes the rows that it had brought."""
+    def fail(self, load_id: int, error: str, file_id: int | None = None) -> None:
+        """Closes a load that did not succeed and removes the rows that it had landed.
+
+        What it rejected stays to be looked at. `file_id` is the file that was the reason, if one.
+        """
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -210,28 +349,18 @@ class Ledger:
                 """,
                 (error, load_id),
             )
-            cursor.execute("select feed, file_id from audit.files where load_id = %s", (load_id,))
-            self._delete(cursor.fetchall())
-
-    def prune(self) -> None:
-        """Removes from history all but the newest versions of each file."""
-        with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
-                select feed, file_id
-                from (
-                    select
-                        feed,
-                        file_id,
-                        row_number() over (partition by feed, file order by file_id desc) as age
-                    from audit.files
-                    where source = %s and loaded_at is not null
-                ) as versions
-                where age > %s
+                update audit.files
+                set
+                    status = 'failed',
+                    ended_at = clock_timestamp(),
+                    error = case when file_id = %s then %s end
+                where load_id = %s and status = 'running'
                 """,
-                (self._source.name, KEPT_VERSIONS),
+                (file_id, error, load_id),
             )
-            self._delete(cursor.fetchall())
+        clear(self._connection, self._source)
 
     def _fail_interrupted(self) -> None:
         with self._connection, self._connection.cursor() as cursor:
@@ -242,77 +371,6 @@ class Ledger:
             interrupted = [row[0] for row in cursor.fetchall()]
         for load_id in interrupted:
             self.fail(load_id, "interrupted")
-
-    def _delete(self, files: Sequence[tuple[str, int]]) -> None:
-        with self._connection.cursor() as cursor:
-            for feed, file_id in files:
-                cursor.execute(
-                    "select to_regclass(format('%%I.%%I', %s, %s))",
-                    (self._source.history_schema, feed),
-                )
-                if cursor.fetchone() == (None,):
-                    continue
-                table = Identifier(self._source.history_schema, feed)
-                cursor.execute(
-                    SQL("delete from {} where {} = %s").format(table, Identifier(FILE_ID)),
-                    (file_id,),
-                )
-
-    def _show(self, file: LoadedFile) -> None:
-        """Makes the feed's view over its current rows, with the columns of this file too.
-
-        A view's columns keep their places and new ones go last: what depends on it stays.
-        """
-        source, feed = self._source, file.feed
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select attname
-                from pg_attribute
-                where
-                    attrelid = to_regclass(format('%%I.%%I', %s, %s))
-                    and attnum > 0
-                    and not attisdropped
-                order by attnum
-                """,
-                (source.raw_schema, feed.name),
-            )
-            shown = [row[0] for row in cursor.fetchall()]
-            new = [name for name in file.columns if name not in shown]
-            if shown and not new:
-                return
-            columns = shown + new if shown else [*new, *_LINEAGE]
-            cursor.execute(
-                SQL(
-                    """
-                    create schema if not exists {schema};
-                    create index if not exists {index} on {history} using brin ({file_id});
-                    create or replace view {view} as
-                    select {columns}
-                    from {history} as history
-                    inner join audit.files as files on history.{file_id} = files.file_id
-                    where files.is_current
-                    """
-                ).format(
-                    schema=Identifier(source.raw_schema),
-                    index=Identifier(f"{feed.name}_file"),
-                    history=Identifier(source.history_schema, feed.name),
-                    file_id=Identifier(FILE_ID),
-                    view=Identifier(source.raw_schema, feed.name),
-                    columns=SQL(", ").join(
-                        _LINEAGE.get(name, Identifier("history", name)) for name in columns
-                    ),
-                )
-            )
-
-
-# How the lineage columns of the views in raw_<source> come about.
-_LINEAGE: dict[str, Composable] = {
-    "_source_file": SQL("files.file as _source_file"),
-    "_source_line": SQL("history.{} as _source_line").format(Identifier(LINE)),
-    "_load_id": SQL("files.load_id as _load_id"),
-    "_loaded_at": SQL("files.loaded_at as _loaded_at"),
-}
 
 
 def _value(cursor: extensions.cursor) -> int:

@@ -1,37 +1,53 @@
-"""Loads one source: finds its files, checks and rewrites them, lets dlt load them, publishes."""
+"""Loads one source: finds its files, prepares and lands what is new, and makes it visible."""
 
+import csv
+import fnmatch
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg2
+from psycopg2 import extensions
+from psycopg2.sql import SQL, Identifier
 
 from extract.bucket import Bucket, Object, source_bucket
-from extract.csv_file import DELIMITER, FILE_ID, LINE, Prepared, prepare
-from extract.declaration import Feed, Source
-from extract.errors import LoadError
-from extract.ledger import Ledger, LoadedFile
+from extract.declaration import Source
+from extract.errors import FileError, LoadError
+from extract.history import History
+from extract.landing import Arrival, Landing, land
+from extract.ledger import Ledger
+from extract.prepare import (
+    LINE,
+    content_digest,
+    prepare,
+    prepare_carefully,
+    raw_names,
+)
 from extract.progress import Progress
 from extract.warehouse import Warehouse
 
-# Downloaded and rewritten files, and dlt's own, in a folder for each process that loads a source.
+# Downloaded and prepared files, and dlt's own, in a folder for each process that loads a source.
 WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
+# A view is replaced when no one reads it. Readers wait behind us meanwhile, so we do not insist
+# for long, and try again.
+LOCK_SECONDS = 2
+LOCK_ATTEMPTS = 30
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file: `rows` is None if it was unchanged and so not read."""
+    """What became of one file: `rows` is None if its bytes were loaded before."""
 
     feed: str
     file: str
     rows: int | None
+    rejected: int = 0
     new_columns: tuple[str, ...] = ()
 
 
@@ -49,14 +65,19 @@ class LoadResult:
         return sum(file.rows or 0 for file in self.files)
 
 
-def load(source: Source, warehouse: Warehouse, progress: Progress | None = None) -> LoadResult:
+def load(
+    source: Source,
+    warehouse: Warehouse,
+    progress: Progress | None = None,
+    accept_smaller: bool = False,
+) -> LoadResult:
     """Loads the new and changed files of a source; they become visible together, or not at all.
 
-    Raises LoadError, naming the file, if one is missing or broken, or if a server fails; what was
-    loaded before stays as it was.
+    `accept_smaller` takes whole tables that lost more rows than sources.yml allows. Raises
+    LoadError, naming the file, if one is missing or broken, or if a server fails; what was loaded
+    before stays as it was.
     """
     started = time.monotonic()
-    progress = progress or Progress(enabled=False)
     bucket = source_bucket(source.name)
     found = _find(source, bucket)
     try:
@@ -64,65 +85,265 @@ def load(source: Source, warehouse: Warehouse, progress: Progress | None = None)
             ledger = Ledger(connection, source)
             with ledger.locked():
                 changed = ledger.changed(found)
-                loaded = _load_changed(source, warehouse, bucket, ledger, changed, progress)
+                loaded = []
+                if changed:
+                    task = _Load(
+                        source,
+                        warehouse,
+                        bucket,
+                        connection,
+                        ledger,
+                        progress or Progress(enabled=False),
+                        accept_smaller,
+                    )
+                    loaded = task.run(changed)
     except psycopg2.Error as error:
         raise LoadError(f"{source.name}: PostgreSQL: {str(error).strip()}") from error
-    results = {result.feed: result for result in loaded}
+    results = {(result.feed, result.file): result for result in loaded}
     return LoadResult(
         source=source.name,
         files=tuple(
-            results.get(feed.name) or FileResult(feed.name, item.key, None) for feed, item in found
+            results.get((arrival.feed.name, arrival.item.key))
+            or FileResult(arrival.feed.name, arrival.item.key, None)
+            for arrival in found
         ),
         seconds=time.monotonic() - started,
     )
 
 
-def _find(source: Source, bucket: Bucket) -> list[tuple[Feed, Object]]:
-    wanted = {feed.file for feed in source.feeds}
-    objects = {item.key: item for item in bucket.objects() if item.key in wanted}
-    missing = sorted(wanted - set(objects))
+def _find(source: Source, bucket: Bucket) -> list[Arrival]:
+    """Returns the newest file of each part of a whole table, and all change files, by age."""
+    objects = sorted(bucket.objects(), key=lambda item: (item.modified_at, item.key))
+    found: list[Arrival] = []
+    missing: list[str] = []
+    for feed in source.feeds:
+        for part in feed.files:
+            matches = [item for item in objects if fnmatch.fnmatchcase(item.key, part)]
+            found += [Arrival(feed, part, item) for item in matches[-1:]]
+            missing += [] if matches else [part]
+        if feed.changes:
+            found += [
+                Arrival(feed, feed.changes, item)
+                for item in objects
+                if fnmatch.fnmatchcase(item.key, feed.changes)
+            ]
     if missing:
         raise LoadError(
             f"{source.name}: {', '.join(missing)} not found in {bucket.url} (declared in "
             "extract/sources.yml)"
         )
-    return [(feed, objects[feed.file]) for feed in source.feeds]
+    return found
 
 
-def _load_changed(
-    source: Source,
-    warehouse: Warehouse,
-    bucket: Bucket,
-    ledger: Ledger,
-    changed: Sequence[tuple[Feed, Object]],
-    progress: Progress,
-) -> list[FileResult]:
-    if not changed:
-        return []
-    work = _work_folder(source)
-    load_id, file_ids = ledger.begin(changed)
-    try:
-        prepared = _prepare(bucket, changed, file_ids, work, progress)
-        files = [
-            LoadedFile(feed, file_id, ready.columns, ready.rows)
-            for (feed, _), file_id, ready in zip(changed, file_ids, prepared, strict=True)
+@dataclass(frozen=True)
+class _Load:
+    """One load of a source that has something to load, under the source's lock."""
+
+    source: Source
+    warehouse: Warehouse
+    bucket: Bucket
+    connection: extensions.connection
+    ledger: Ledger
+    progress: Progress
+    accept_smaller: bool
+
+    def run(self, arrivals: Sequence[Arrival]) -> list[FileResult]:
+        """Loads the files; returns what became of those whose bytes are new."""
+        work = _work_folder(self.source)
+        load_id, file_ids = self.ledger.begin(arrivals)
+        try:
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                tasks = [
+                    pool.submit(self._prepare, arrival, file_id, work)
+                    for arrival, file_id in zip(arrivals, file_ids, strict=True)
+                ]
+                try:
+                    prepared = [task.result() for task in tasks]
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+            landings = self._without_known(prepared)
+            with self.progress.step(f"{self.source.name}: into PostgreSQL"):
+                landings = self._land(landings, work)
+            for landing in landings:
+                self._check(landing)
+            self._publish(load_id, landings)
+        except BaseException as error:
+            # Ctrl-C too: whatever the reason, the ledger says that this load is over. If the server
+            # is gone and cannot be told, the next load finds this one interrupted and does the
+            # same.
+            with suppress(psycopg2.Error):
+                self.connection.rollback()
+                file_id = error.file_id if isinstance(error, FileError) else None
+                self.ledger.fail(load_id, str(error) or type(error).__name__, file_id)
+            raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return [
+            FileResult(
+                landing.feed.name,
+                landing.arrival.item.key,
+                landing.prepared.rows,
+                landing.prepared.rejected,
+                landing.prepared.new_columns,
+            )
+            for landing in landings
         ]
-        with progress.step(f"{source.name}: into PostgreSQL"):
-            _run_dlt(source, warehouse, files, prepared, work)
-        ledger.publish(load_id, files)
-    except BaseException as error:
-        # Ctrl-C too: whatever the reason, the ledger says that this load is over. If the server
-        # is gone and cannot be told, the next load finds this one interrupted and does the same.
-        with suppress(psycopg2.Error):
-            ledger.fail(load_id, str(error) or type(error).__name__)
-        raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    ledger.prune()
-    return [
-        FileResult(feed.name, item.key, ready.rows, ready.new_columns)
-        for (feed, item), ready in zip(changed, prepared, strict=True)
-    ]
+
+    def _prepare(self, arrival: Arrival, file_id: int, work: Path) -> tuple[Landing, Object, str]:
+        """Downloads and prepares one file; returns it, its version and the digest of its bytes."""
+        where = f"{self.bucket.url}/{arrival.item.key}"
+        with self.progress.step(where):
+            original = work / f"{file_id}.original"
+            try:
+                item = self.bucket.download(arrival.item, original)
+                digest = content_digest(original)
+                ready = prepare(original, where, arrival.feed, work / f"{file_id}.csv")
+            except LoadError as error:
+                raise FileError(str(error), file_id) from error
+            return Landing(arrival, file_id, where, ready), item, digest
+
+    def _without_known(self, prepared: Sequence[tuple[Landing, Object, str]]) -> list[Landing]:
+        """Leaves out the files whose bytes are loaded already, under whatever name or date."""
+        return [
+            landing
+            for landing, item, digest in prepared
+            if not self.ledger.is_same(landing.arrival, landing.file_id, item, digest)
+        ]
+
+    def _land(self, landings: Sequence[Landing], work: Path) -> list[Landing]:
+        """Lands the files, those that COPY refuses a second time, and stores what they reject."""
+        refused = {each.file_id for each in land(self.source, self.warehouse, landings, work)}
+        again = [
+            replace(
+                landing,
+                prepared=prepare_carefully(
+                    work / f"{landing.file_id}.original",
+                    landing.where,
+                    landing.feed,
+                    work / f"{landing.file_id}.records.csv",
+                ),
+            )
+            for landing in landings
+            if landing.file_id in refused and not landing.prepared.numbered
+        ]
+        for landing in land(self.source, self.warehouse, again, work) if again else ():
+            raise FileError(f"{landing.where}: PostgreSQL took only some of it", landing.file_id)
+        careful = {landing.file_id: landing for landing in again}
+        landed = [careful.get(landing.file_id, landing) for landing in landings]
+        return [self._reject(landing) for landing in landed]
+
+    def _reject(self, landing: Landing) -> Landing:
+        """Stores the records that cannot be loaded; of change rows, those without key or time."""
+        prepared = landing.prepared
+        if prepared.rejects and prepared.rejected:
+            self.ledger.reject(landing.arrival, landing.file_id, _rejects(prepared.rejects))
+        if not landing.arrival.is_changes:
+            return landing
+        unusable = self._take_unusable_changes(landing)
+        self.ledger.reject(landing.arrival, landing.file_id, iter(unusable))
+        return replace(
+            landing,
+            prepared=replace(
+                prepared,
+                rows=prepared.rows - len(unusable),
+                rejected=prepared.rejected + len(unusable),
+            ),
+        )
+
+    def _take_unusable_changes(self, landing: Landing) -> list[tuple[int, str, str]]:
+        """Removes change rows without key, or without a time to tell which one is newer."""
+        (newest_by,) = raw_names((landing.feed.newest_by,))
+        key = raw_names(landing.feed.key)
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(
+                SQL(
+                    """
+                    delete from {table} as change
+                    where
+                        num_nulls({key}) > 0
+                        or not coalesce(pg_input_is_valid({newest_by}, 'timestamptz'), false)
+                    returning {line}, to_json(change)::text, num_nulls({key}) > 0
+                    """
+                ).format(
+                    table=Identifier(self.source.landing_schema, landing.table),
+                    key=SQL(", ").join(map(Identifier, key)),
+                    newest_by=Identifier(newest_by),
+                    line=Identifier(LINE),
+                )
+            )
+            return [
+                (
+                    line,
+                    content,
+                    f"no value in the key {', '.join(landing.feed.key)}"
+                    if keyless
+                    else f"{landing.feed.newest_by} is no timestamp",
+                )
+                for line, content, keyless in cursor.fetchall()
+            ]
+
+    def _check(self, landing: Landing) -> None:
+        """Raises FileError if too much of a file was rejected, or too little arrived."""
+        feed, prepared = landing.feed, landing.prepared
+        if prepared.rejected > feed.max_rejected * (prepared.rows + prepared.rejected):
+            raise FileError(self._too_many_rejected(landing), landing.file_id)
+        if landing.arrival.is_changes or self.accept_smaller:
+            return
+        before = self.ledger.previous_rows(landing.arrival)
+        if before is not None and prepared.rows < feed.min_share * before:
+            raise FileError(
+                f"{landing.where}: {prepared.rows} rows, where {before} were before: less than "
+                f"{feed.min_share:.0%} of them (min_share of feed {feed.name} in "
+                "extract/sources.yml). If that is right: python -m extract load --accept-smaller "
+                f"{self.source.name}",
+                landing.file_id,
+            )
+
+    def _too_many_rejected(self, landing: Landing) -> str:
+        feed, prepared = landing.feed, landing.prepared
+        shown = "; ".join(
+            f"line {line}: {reason} ({_shorten(content)})"
+            for line, content, reason in self.ledger.rejected(landing.file_id)
+        )
+        return (
+            f"{landing.where}: {prepared.rejected} of {prepared.rows + prepared.rejected} records "
+            f"are broken, more than {feed.max_rejected:.4g} of them (max_rejected of feed "
+            f"{feed.name} in extract/sources.yml): {shown}; see audit.rejected_rows, file_id "
+            f"{landing.file_id}"
+        )
+
+    def _publish(self, load_id: int, landings: Sequence[Landing]) -> None:
+        """Makes the load visible in one commit, as soon as no one reads what it replaces."""
+        for attempt in range(1, LOCK_ATTEMPTS + 1):
+            try:
+                with self.connection, self.connection.cursor() as cursor:
+                    cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+                    History(cursor, self.source).publish(landings)
+                    self.ledger.complete(load_id)
+                break
+            except psycopg2.errors.LockNotAvailable as error:
+                if attempt == LOCK_ATTEMPTS:
+                    raise LoadError(
+                        f"{self.source.name}: the views in {self.source.raw_schema} were in use "
+                        f"for {LOCK_ATTEMPTS * LOCK_SECONDS} s: load again later"
+                    ) from error
+                time.sleep(0.5)
+        # Dropping what is no longer kept can wait: for readers of an old version, until next time.
+        with (
+            suppress(psycopg2.errors.LockNotAvailable),
+            self.connection,
+            self.connection.cursor() as cursor,
+        ):
+            cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+            History(cursor, self.source).prune()
+
+
+def _rejects(path: Path) -> Iterator[tuple[int, str, str]]:
+    csv.field_size_limit(1 << 30)
+    with path.open(encoding="utf-8", newline="") as file:
+        for line, content, reason in csv.reader(file):
+            yield int(line), content, reason
 
 
 def _work_folder(source: Source) -> Path:
@@ -136,88 +357,6 @@ def _work_folder(source: Source) -> Path:
     return folder
 
 
-def _prepare(
-    bucket: Bucket,
-    files: Sequence[tuple[Feed, Object]],
-    file_ids: Sequence[int],
-    work: Path,
-    progress: Progress,
-) -> list[Prepared]:
-    """Downloads, checks and rewrites the files, two at a time, before any is loaded."""
-
-    def one(feed: Feed, item: Object, file_id: int) -> Prepared:
-        with progress.step(f"{bucket.url}/{item.key}"):
-            original = work / f"{feed.name}.original"
-            bucket.download(item, original)
-            where = f"{bucket.url}/{item.key}"
-            ready = prepare(original, where, feed, file_id, work / f"{feed.name}.csv")
-            original.unlink()
-            return ready
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        tasks = [
-            pool.submit(one, feed, item, file_id)
-            for (feed, item), file_id in zip(files, file_ids, strict=True)
-        ]
-        try:
-            return [task.result() for task in tasks]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _run_dlt(
-    source: Source,
-    warehouse: Warehouse,
-    files: Sequence[LoadedFile],
-    prepared: Sequence[Prepared],
-    work: Path,
-) -> None:
-    """Appends the rewritten files to history, by COPY, in one dlt load package."""
-    # Imported late: it takes over a second, which a run with nothing to load need not pay.
-    import dlt
-    from dlt.common.destination.configuration import CsvFormatConfiguration
-    from dlt.destinations.impl.postgres.configuration import PostgresCredentials
-    from dlt.pipeline.exceptions import PipelineStepFailed
-
-    def resource(file: LoadedFile, ready: Prepared) -> Any:
-        hints: dict[str, Any] = {name: {"data_type": "text"} for name in ready.columns}
-        hints |= {name: {"data_type": "bigint", "nullable": False} for name in (FILE_ID, LINE)}
-
-        def rows() -> Iterator[Any]:
-            yield dlt.mark.with_file_import(str(ready.path), "csv", ready.rows)
-
-        return dlt.resource(
-            rows, name=file.feed.name, columns=hints, write_disposition="append", file_format="csv"
-        )
-
-    pipeline = dlt.pipeline(
-        pipeline_name=source.name,
-        # A fresh folder: what a killed load left there must not be loaded by the next one.
-        pipelines_dir=str(work / "dlt"),
-        dataset_name=source.history_schema,
-        destination=dlt.destinations.postgres(
-            credentials=PostgresCredentials(
-                {
-                    "host": warehouse.host,
-                    "port": warehouse.port,
-                    "username": warehouse.user,
-                    "password": warehouse.password,
-                    "database": warehouse.database,
-                }
-            ),
-            csv_format=CsvFormatConfiguration(delimiter=DELIMITER, include_header=True),
-        ),
-    )
-    resources = [resource(*pair) for pair in zip(files, prepared, strict=True)]
-    try:
-        pipeline.run(resources)
-    except PipelineStepFailed as error:
-        raise LoadError(f"{source.name}: {_root_cause(error)}") from error
-
-
-def _root_cause(error: BaseException) -> str:
-    """Returns what went wrong at the bottom of dlt's chain of errors, e.g. PostgreSQL's words."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return str(error).strip()
+def _shorten(text: str) -> str:
+    line = text.strip()
+    return repr(line if len(line) <= 80 else f"{line[:80]}…")

@@ -28,7 +28,11 @@ def test_a_declaration_is_read(path: Path) -> None:
     path.write_text(GOOD)
     shop = read_sources(path)["shop"]
     (items,) = shop.feeds
-    assert (shop.raw_schema, items.file, items.columns) == ("raw_shop", "items.csv", ("id", "name"))
+    assert (shop.raw_schema, items.files, items.columns) == (
+        "raw_shop",
+        ("items.csv",),
+        ("id", "name"),
+    )
     assert items.format.delimiter == "|"
 
 

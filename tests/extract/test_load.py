@@ -52,7 +52,7 @@ def test_every_row_arrives_as_text_with_its_lineage(
 ) -> None:
     result = load(source, warehouse)
     assert [(file.feed, file.rows) for file in result.files] == [
-        (feed.name, (bucket / "adventure_works" / feed.file).read_bytes().count(b"\r\n") - 1)
+        (feed.name, (bucket / "adventure_works" / feed.files[0]).read_bytes().count(b"\r\n") - 1)
         for feed in source.feeds
     ]
     types = query(
@@ -61,12 +61,12 @@ def test_every_row_arrives_as_text_with_its_lineage(
         where table_schema = 'raw_adventure_works' and left(column_name, 1) <> '_'
         """
     )
-    assert types == [("character varying",)]
+    assert types == [("text",)]
     second = (bucket / LINES).read_text(encoding="utf-8-sig").splitlines()[2].split(";")
     assert query(
         """
         select unit_price, modified_date, _source_file, _load_id
-        from raw_adventure_works.sales_order_detail where _source_line = 2
+        from raw_adventure_works.sales_order_detail where _source_line = 3
         """
     ) == [(second[6], second[10], "sales/Sales.SalesOrderDetail.csv", 1)]
 
@@ -78,7 +78,7 @@ def test_non_ascii_quotes_and_padding_survive(
     fields[3] = '"žá ""李""; "'.encode()
     replace_line(bucket / PERSONS, 2, b";".join(fields))
     load(source, warehouse)
-    assert query("select title from raw_adventure_works.person where _source_line = 1") == [
+    assert query("select title from raw_adventure_works.person where _source_line = 2") == [
         ('žá "李"; ',)
     ]
 
@@ -150,7 +150,11 @@ def test_history_keeps_the_newest_versions_only(
         load(source, warehouse)
         edit(path, lambda data: data[: data.rstrip().rindex(b"\r\n") + 2])
     versions = query(
-        "select count(distinct _file_id) from raw_adventure_works_history.sales_order_detail"
+        """
+        select count(*) from information_schema.tables
+        where table_schema = 'raw_adventure_works_history'
+            and table_name ~ 'sales_order_detail_[0-9]+'
+        """
     )
     assert versions == [(3,)]
 
@@ -171,9 +175,9 @@ def test_history_keeps_the_newest_versions_only(
             "column last_name is there twice (as LastName too)",
         ),
         (PERSONS, lambda data: data.decode("utf-8-sig").encode("utf-16"), "is utf-16"),
-        (PERSONS, lambda data: data.decode("utf-8-sig").encode("cp1250", "replace"), "utf-8"),
-        (ORDERS, lambda data: data + b"1;2;3\r\n", "Expected Number of Columns: 26 Found: 3"),
-        (ORDERS, lambda data: data + b'1;"2;3\r\n', "unterminated quote"),
+        (PERSONS, lambda data: data.replace(b";EM;", b";\xe9;", 1), "is not utf-8 (byte 0xe9)"),
+        (ORDERS, lambda data: data + b"1;2;3\r\n", "3 fields instead of 26"),
+        (ORDERS, lambda data: data + b'1;"2;3\r\n', "a quote is not closed"),
         (ORDERS, lambda data: data.replace(b"SO43659", b"SO\x0043659"), "0x00"),
         (ORDERS, lambda _: b"", "is empty"),
         (ORDERS, None, "not found"),
@@ -206,16 +210,14 @@ def test_a_broken_file_is_named_and_changes_nothing(
     assert path.name in str(raised.value)
     assert (query(snapshot), query(persons)) == before
     assert query("select distinct _load_id from raw_adventure_works.sales_order_detail") == [(1,)]
-    assert query("select max(_file_id) from raw_adventure_works_history.sales_order_detail") == [
-        (5,)
-    ]
+    assert query("select to_regnamespace('raw_adventure_works_landing')") == [(None,)]
 
 
 def test_the_line_of_a_broken_record_is_named(
     bucket: Path, source: Source, warehouse: Warehouse
 ) -> None:
     replace_line(bucket / ORDERS, 7, b"43659;8")
-    with pytest.raises(LoadError, match=r"SalesOrderHeader\.csv: line 7: .*'43659;8'"):
+    with pytest.raises(LoadError, match=r"SalesOrderHeader\.csv: 1 of .*: line 7: .*'43659;8'"):
         load(source, warehouse)
 
 
@@ -268,35 +270,22 @@ def test_a_load_that_was_killed_is_cleaned_up_by_the_next(
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         # What a killed load leaves: a row in the ledger, and rows that nothing shows.
         cursor.execute("insert into audit.loads (source) values ('adventure_works')")
-        cursor.execute(
-            """
-            insert into audit.files
-                (load_id, source, feed, file, size_bytes, version, declaration)
-            values (2, 'adventure_works', 'customer', 'sales/Sales.Customer.csv', 1, '', '')
-            returning file_id
-            """
-        )
-        file_id = cursor.fetchall()[0][0]
-        cursor.execute(
-            f"""
-            insert into raw_adventure_works_history.customer (customer_id, _file_id, _line)
-            values ('1', {file_id}, 1)
-            """
-        )
+        cursor.execute("create schema raw_adventure_works_landing")
+        cursor.execute("create table raw_adventure_works_landing.customer_7 (customer_id text)")
         connection.commit()
-    visible = query("select count(*) from raw_adventure_works.customer")
     load(source, warehouse)
     assert query("select status, error from audit.loads where load_id = 2") == [
         ("failed", "interrupted")
     ]
-    assert query("select count(*) from raw_adventure_works_history.customer") == visible
+    assert query("select to_regnamespace('raw_adventure_works_landing')") == [(None,)]
 
 
 def test_s3_and_a_folder_give_the_same_rows(
     small_bucket: Path,
     source: Source,
     warehouse: Warehouse,
-    query: Query,
+    new_warehouse: Callable[[], Warehouse],
+    rows_of: Callable[[Warehouse, str], list[tuple[Any, ...]]],
     s3_bucket: Callable[[Path], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -305,11 +294,12 @@ def test_s3_and_a_folder_give_the_same_rows(
     sql += "raw_adventure_works.{} as raw) as lines"
     monkeypatch.setenv("BUCKET_URL", str(small_bucket))
     load(source, warehouse)
-    before = [query(sql.format(feed.name)) for feed in source.feeds]
     monkeypatch.setenv("BUCKET_URL", s3_bucket(small_bucket))
-    assert load(source, warehouse).rows > 0
-    assert [query(sql.format(feed.name)) for feed in source.feeds] == before
-    assert load(source, warehouse).rows == 0
+    assert load(source, warehouse).rows == 0, "the same bytes from elsewhere change nothing"
+    other = new_warehouse()
+    assert load(source, other).rows > 0
+    for feed in source.feeds:
+        assert rows_of(other, sql.format(feed.name)) == rows_of(warehouse, sql.format(feed.name))
 
 
 def test_the_command_reports_and_exits(
