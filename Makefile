@@ -17,7 +17,7 @@ Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format up down answers psql docs lock clean
+.PHONY: help setup run test lint format up roles down answers psql docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,9 @@ format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
 
 up: setup ## Start PostgreSQL and leave it running
 	@$(PY) -m local up
+
+roles: setup ## Make the roles loader, transformer and reader on the server that POSTGRES_* names
+	@$(VENV)/bin/psql -qX -v ON_ERROR_STOP=1 -f local/roles.sql
 
 down: setup ## Stop PostgreSQL
 	@$(PY) -m local down
