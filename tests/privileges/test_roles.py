@@ -259,8 +259,9 @@ def test_a_server_without_the_roles_works_and_can_get_them_later(
             password=env["POSTGRES_PASSWORD"],
         )
         with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
-            cursor.execute("drop owned by loader, transformer, reader")
-            cursor.execute("drop role loader, transformer, reader")
+            for role in ("loader", "transformer", "reader"):
+                cursor.execute(f"drop owned by {role}")
+                cursor.execute(f"drop role {role}")
         dbt(warehouse, "run", "--select", "dim_date")
         make_roles(env)
         dbt(warehouse, "run", "--select", "dim_date")
