@@ -118,6 +118,8 @@ def draw(report: Report) -> str:
         colour = "#0969da" if contender.name.startswith("this project") else "#afb8c1"
         box = f'x="{left}" y="{y + 5}" width="{length:.1f}" height="{bar - 10}"'
         about = f"{rate:,.0f} rows/s, {contender.median:,.1f} s"
+        if contender.share < 1:
+            about += f" (from {contender.share:.2g} of the rows)"
         parts += [
             _text(left - 8, y + 19, contender.name, 'text-anchor="end"'),
             f'<rect {box} fill="{colour}"/>',

@@ -15,6 +15,7 @@ import pytest
 from extract.warehouse import Warehouse
 from local.postgres import make_roles
 
+SOURCE = "adventure_works"
 ROLES = ("loader", "transformer", "reader")
 
 
@@ -71,12 +72,14 @@ def staffed(
         shutil.rmtree(bucket, ignore_errors=True)
         # Not copystat: another time of modification is another version of the file.
         shutil.copytree(small_bucket, bucket, copy_function=shutil.copyfile)
-        done = run_module("extract", "load", BUCKET_URL=str(bucket), **users["loader"].variables())
+        done = run_module(
+            "extract", "load", SOURCE, BUCKET_URL=str(bucket), **users["loader"].variables()
+        )
         assert done.returncode == 0, done.stderr
         assert "unchanged" not in done.stdout
         dbt(
             users["transformer"],
-            *("build", "--no-use-colors", "--exclude-resource-type", "unit_test"),
+            *("build", "--select", f"@source:{SOURCE}", "--exclude-resource-type", "unit_test"),
             target=target / "target",
         )
     manifest = json.loads((target / "target" / "manifest.json").read_text(encoding="utf-8"))

@@ -114,15 +114,17 @@ def test_no_run_tells_a_secret(
     def run_module(*arguments: str, **variables: str) -> int:
         return run("-m", *arguments, **variables)
 
-    assert run_module("orchestrate", "run") == 0
+    assert run_module("orchestrate", "run", "adventure_works") == 0
     assert run(*DBT, "docs", "generate") == 0
     assert run_module("extract", "status") == 0
-    assert run_module("orchestrate", "run", **wrong) == 1
+    assert run_module("orchestrate", "run", "adventure_works", **wrong) == 1
     assert run(*DBT, "build", **wrong) != 0
     assert run(*DBT, "debug", **wrong) != 0
-    assert run_module("extract", "load", BUCKET_URL="s3://there-is-none") == 1
-    assert run_module("extract", "load", AWS_ENDPOINT_URL="http://127.0.0.1:1") == 1
-    assert run_module("extract", "load", BUCKET_URL=unreadable) == 1
+    assert run_module("extract", "load", "adventure_works", BUCKET_URL="s3://there-is-none") == 1
+    assert (
+        run_module("extract", "load", "adventure_works", AWS_ENDPOINT_URL="http://127.0.0.1:1") == 1
+    )
+    assert run_module("extract", "load", "adventure_works", BUCKET_URL=unreadable) == 1
 
     leaks.extend(leaks_below(written, WORK))
     tables = "select oid::regclass::text from pg_class where relnamespace = 'audit'::regnamespace"
