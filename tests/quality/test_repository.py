@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ ACTION = re.compile(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+")
 CI = "bash .ci/run"
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,._-]+\])?==[\w.!+]+(\s*;\s*.+)?")
 
+# To run, to test, to compare with: each has an .in file and a .lock.
+LOCKED = ("requirements", "requirements-dev", "requirements-bench")
+
 # What a distribution is imported as, where that is not its own name.
 IMPORTED_AS = {
     "dbt-core": "dbt",
@@ -55,6 +59,8 @@ USED_IN = {
     "flask-cors": ("tests/**/*.py", r"moto\.server"),
     "mypy": ("Makefile", r"\bmypy\b"),
     "ruff": ("Makefile", r"\bruff\b"),
+    # A program, too.
+    "sling-linux-amd64": ("tests/benchmark/*.py", r"sling_linux_amd64"),
     "sqlfluff": ("Makefile", r"\bsqlfluff\b"),
     "sqlfluff-templater-dbt": (".sqlfluff", r"templater *= *dbt"),
 }
@@ -112,25 +118,27 @@ def unpinned(text: str) -> list[str]:
 
 def disagreements(root: Path) -> list[str]:
     """Returns a sentence per dependency that a lock file lacks or has in another version."""
-    locks = {name: _pins(root / f"{name}.lock") for name in ("requirements", "requirements-dev")}
+    locks = {
+        name: _pins(root / f"{name}.lock") for name in LOCKED if (root / f"{name}.in").exists()
+    }
     found = [
         f"{name}.lock has no version of {dependency}"
         for name, pins in locks.items()
         for dependency in direct_dependencies(root, f"{name}.in")
         if dependency not in pins
     ]
-    run, develop = locks["requirements"], locks["requirements-dev"]
     return found + [
-        f"the lock files disagree on {name}: {run[name]}, {develop[name]}"
-        for name in sorted(set(run) & set(develop))
-        if run[name] != develop[name]
+        f"the lock files disagree on {name}: {one[name]}, {other[name]}"
+        for one, other in combinations(locks.values(), 2)
+        for name in sorted(set(one) & set(other))
+        if one[name] != other[name]
     ]
 
 
 def unused_dependencies(root: Path, files: list[Path]) -> list[str]:
     """Returns a sentence per direct dependency without a trace of use, and the other way round."""
     run = direct_dependencies(root, "requirements.in")
-    declared = run | direct_dependencies(root, "requirements-dev.in")
+    declared = run.union(*(direct_dependencies(root, f"{name}.in") for name in LOCKED))
     imports = imported(root, files)
     found = [
         f"{name} is a dependency, but nothing uses it"
@@ -400,9 +408,9 @@ def test_the_layout_is_kept(files: list[Path], expect_none: ExpectNone) -> None:
     expect_none(misplaced(files))
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
-def test_every_dependency_is_pinned(root: Path, lock: str, expect_none: ExpectNone) -> None:
-    text = (root / lock).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", LOCKED)
+def test_every_dependency_is_pinned(root: Path, name: str, expect_none: ExpectNone) -> None:
+    text = (root / f"{name}.lock").read_text(encoding="utf-8")
     assert _requirements(text)
     expect_none(unpinned(text))
 
