@@ -149,7 +149,7 @@ class History:
 
     def _take_over(self, landing: Landing) -> None:
         """Moves a whole file's table from landing; what changed its predecessor is history."""
-        for column in (LINE, ROW):
+        for column in () if landing.prepared.numbered else (LINE, ROW):
             self._execute(
                 "alter table {} alter column {} drop default",
                 self._landed(landing),

@@ -32,7 +32,7 @@ from extract.prepare import (
 from extract.progress import Progress
 from extract.warehouse import Warehouse
 
-# Downloaded and prepared files, and dlt's own, in a folder for each process that loads a source.
+# Downloaded and prepared files, in a folder for each process that loads a source.
 WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 # A view is replaced when no one reads it. Readers wait behind us meanwhile, so we do not insist
 # for long, and try again.
@@ -213,7 +213,7 @@ class _Load:
 
     def _land(self, landings: Sequence[Landing], work: Path) -> list[Landing]:
         """Lands the files, those that COPY refuses a second time, and stores what they reject."""
-        refused = {each.file_id for each in land(self.source, self.warehouse, landings, work)}
+        refused = {each.file_id for each in land(self.source, self.warehouse, landings)}
         again = [
             replace(
                 landing,
@@ -227,7 +227,7 @@ class _Load:
             for landing in landings
             if landing.file_id in refused and not landing.prepared.numbered
         ]
-        for landing in land(self.source, self.warehouse, again, work) if again else ():
+        for landing in land(self.source, self.warehouse, again):
             raise FileError(f"{landing.where}: PostgreSQL took only some of it", landing.file_id)
         careful = {landing.file_id: landing for landing in again}
         landed = [careful.get(landing.file_id, landing) for landing in landings]

@@ -33,7 +33,7 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _HEADER_LIMIT = 1 << 20
-# What dlt's COPY takes for a quote, whatever the file has.
+# What COPY is told to take for a quote, whatever the file has.
 COPY_QUOTE = '"'
 
 codecs.register_error("extract.escape_bytes", escape_bytes)
@@ -284,7 +284,7 @@ def raw_columns(header: list[str], where: str, feed: Feed) -> tuple[str, ...]:
 
 def raw_names(names: Iterable[str]) -> list[str]:
     """Returns the names that columns have in raw: dlt's snake_case, none longer than 63 bytes."""
-    # Imported late: with it comes most of dlt, and one import serves all files.
+    # Imported late: with it comes half a second of dlt that a run with nothing to load can save.
     from dlt.common.normalizers.naming.snake_case import NamingConvention
 
     naming = NamingConvention(max_length=63)

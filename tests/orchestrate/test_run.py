@@ -185,7 +185,7 @@ def test_a_letter_in_a_number_is_null_and_listed_with_its_place(
         select source_file, source_line, column_name, value
         from staging.stg_adventure_works__rejected_values
         """
-    ) == [("sales/Sales.SalesOrderDetail.csv", 1, "order_qty", "l2")]
+    ) == [("sales/Sales.SalesOrderDetail.csv", 2, "order_qty", "l2")]
 
 
 def test_an_unknown_source_is_wrong_usage(run: Run) -> None:
