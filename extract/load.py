@@ -5,11 +5,12 @@ import fnmatch
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import psycopg2
@@ -38,6 +39,9 @@ WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 # for long, and try again.
 LOCK_SECONDS = 2
 LOCK_ATTEMPTS = 30
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,21 @@ def _find(source: Source, bucket: Bucket) -> list[Arrival]:
 
 
 @dataclass(frozen=True)
+class _File:
+    """One file of a load: its id in the ledger, its name in messages, and where it is put."""
+
+    arrival: Arrival
+    file_id: int
+    where: str
+    work: Path
+
+    @property
+    def original(self) -> Path:
+        """The file as it was downloaded."""
+        return self.work / f"{self.file_id}.original"
+
+
+@dataclass(frozen=True)
 class _Load:
     """One load of a source that has something to load, under the source's lock."""
 
@@ -152,17 +171,18 @@ class _Load:
         work = _work_folder(self.source)
         load_id, file_ids = self.ledger.begin(arrivals)
         try:
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                tasks = [
-                    pool.submit(self._prepare, arrival, file_id, work)
-                    for arrival, file_id in zip(arrivals, file_ids, strict=True)
-                ]
-                try:
-                    prepared = [task.result() for task in tasks]
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-            landings = self._without_known(prepared)
+            files = [
+                _File(arrival, file_id, f"{self.bucket.url}/{arrival.item.key}", work)
+                for arrival, file_id in zip(arrivals, file_ids, strict=True)
+            ]
+            fetched = _side_by_side(self._fetch, files)
+            # Bytes that are loaded already, under whatever name or date, need no more work.
+            new = [
+                file
+                for file, (item, digest) in zip(files, fetched, strict=True)
+                if not self.ledger.is_same(file.arrival, file.file_id, item, digest)
+            ]
+            landings = _side_by_side(self._prepare, new)
             with self.progress.step(f"{self.source.name}: into PostgreSQL"):
                 landings = self._land(landings, work)
             for landing in landings:
@@ -190,43 +210,30 @@ class _Load:
             for landing in landings
         ]
 
-    def _prepare(self, arrival: Arrival, file_id: int, work: Path) -> tuple[Landing, Object, str]:
-        """Downloads and prepares one file; returns it, its version and the digest of its bytes."""
-        where = f"{self.bucket.url}/{arrival.item.key}"
-        with self.progress.step(where):
-            original = work / f"{file_id}.original"
+    def _fetch(self, file: "_File") -> tuple[Object, str]:
+        """Downloads a file; returns the version that arrived and the digest of its bytes."""
+        with self.progress.step(file.where):
             try:
-                item = self.bucket.download(arrival.item, original)
-                digest = content_digest(original)
-                ready = prepare(original, where, arrival.feed, work / f"{file_id}.csv")
+                item = self.bucket.download(file.arrival.item, file.original)
             except LoadError as error:
-                raise FileError(str(error), file_id) from error
-            return Landing(arrival, file_id, where, ready), item, digest
+                raise FileError(str(error), file.file_id) from error
+            return item, content_digest(file.original)
 
-    def _without_known(self, prepared: Sequence[tuple[Landing, Object, str]]) -> list[Landing]:
-        """Leaves out the files whose bytes are loaded already, under whatever name or date."""
-        return [
-            landing
-            for landing, item, digest in prepared
-            if not self.ledger.is_same(landing.arrival, landing.file_id, item, digest)
-        ]
+    def _prepare(self, file: "_File") -> Landing:
+        """Makes what is to be landed of a downloaded file."""
+        with self.progress.step(f"{file.where}: prepare"):
+            try:
+                ready = prepare(
+                    file.original, file.where, file.arrival.feed, file.original.with_suffix(".csv")
+                )
+            except LoadError as error:
+                raise FileError(str(error), file.file_id) from error
+            return Landing(file.arrival, file.file_id, file.where, ready)
 
     def _land(self, landings: Sequence[Landing], work: Path) -> list[Landing]:
         """Lands the files, those that COPY refuses a second time, and stores what they reject."""
-        refused = {each.file_id for each in land(self.source, self.warehouse, landings)}
-        again = [
-            replace(
-                landing,
-                prepared=prepare_carefully(
-                    work / f"{landing.file_id}.original",
-                    landing.where,
-                    landing.feed,
-                    work / f"{landing.file_id}.records.csv",
-                ),
-            )
-            for landing in landings
-            if landing.file_id in refused and not landing.prepared.numbered
-        ]
+        refused = land(self.source, self.warehouse, landings)
+        again = [replace(each, prepared=_read_carefully(each, work)) for each in refused]
         for landing in land(self.source, self.warehouse, again):
             raise FileError(f"{landing.where}: PostgreSQL took only some of it", landing.file_id)
         careful = {landing.file_id: landing for landing in again}
@@ -337,6 +344,26 @@ class _Load:
         ):
             cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
             History(cursor, self.source).prune()
+
+
+def _side_by_side(task: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Does the task for all items, two at a time; of several failures, raises the first."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        tasks = [pool.submit(task, item) for item in items]
+        try:
+            return [each.result() for each in tasks]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _read_carefully(landing: Landing, work: Path) -> Prepared:
+    return prepare_carefully(
+        work / f"{landing.file_id}.original",
+        landing.where,
+        landing.feed,
+        work / f"{landing.file_id}.records.csv",
+    )
 
 
 def _rejects(path: Path) -> Iterator[tuple[int, str, str]]:
