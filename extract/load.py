@@ -25,6 +25,7 @@ from extract.landing import Arrival, Landing, land
 from extract.ledger import Ledger
 from extract.prepare import (
     LINE,
+    Prepared,
     content_digest,
     prepare,
     prepare_carefully,
