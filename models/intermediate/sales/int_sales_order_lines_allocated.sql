@@ -1,106 +1,13 @@
 -- The fences make each expression run once per row. Without them Postgres moves the casts of the
 -- staging views to where the columns are used: several times per line, a header's once per line.
 
-with lines as (
+with
 
-    select
-        sales_order_id,
-        sales_order_detail_id,
-        product_id,
-        special_offer_id,
-        order_qty,
-        unit_price,
-        unit_price_discount,
-        line_total,
-        -- A line without a total weighs nothing; what it reports stays NULL.
-        coalesce(line_total, 0) as weight
-    from {{ ref('stg_adventure_works__sales_order_detail') }}
-    {{ optimization_fence() }}
-
-),
-
-orders as (
-
-    select
-        sales_order_id,
-        sales_order_number,
-        customer_id,
-        order_status_id,
-        order_date,
-        due_date,
-        ship_date,
-        is_online_order,
-        tax_amount,
-        freight_amount,
-        total_due
-    from {{ ref('stg_adventure_works__sales_order_header') }}
-    {{ optimization_fence() }}
-
-),
-
-lines_weighted as (
-
-    -- How much of the order lies before this line, and how much up to its end, out of what. Orders
-    -- whose lines weigh nothing together count lines instead of money.
-    select
-        sales_order_id,
-        sales_order_detail_id,
-        product_id,
-        special_offer_id,
-        order_qty,
-        unit_price,
-        unit_price_discount,
-        line_total,
-        case
-            when sum(weight) over whole_order = 0 then row_number() over line_by_line - 1
-            else sum(weight) over line_by_line - weight
-        end as weight_before,
-        case
-            when sum(weight) over whole_order = 0 then row_number() over line_by_line
-            else sum(weight) over line_by_line
-        end as weight_through,
-        case
-            when sum(weight) over whole_order = 0 then count(*) over whole_order
-            else sum(weight) over whole_order
-        end as weight_total
-    from lines
-    window
-        whole_order as (partition by sales_order_id),
-        line_by_line as (
-            partition by sales_order_id
-            order by sales_order_detail_id nulls last
-            rows between unbounded preceding and current row
-        )
-
-),
-
-allocated as (
-
-    -- A line gets what the rounded running amount grows by: the parts add up to the header exactly,
-    -- because the last line's running weight is the whole weight.
-    select
-        lines_weighted.sales_order_id,
-        lines_weighted.sales_order_detail_id,
-        orders.sales_order_number,
-        orders.customer_id,
-        lines_weighted.product_id,
-        lines_weighted.special_offer_id,
-        orders.order_status_id,
-        orders.order_date,
-        orders.due_date,
-        orders.ship_date,
-        orders.is_online_order,
-        lines_weighted.order_qty,
-        lines_weighted.unit_price,
-        lines_weighted.unit_price_discount,
-        lines_weighted.line_total,
-        {{ running_share('orders.tax_amount', 'lines_weighted') }} as tax_amount,
-        {{ running_share('orders.freight_amount', 'lines_weighted') }} as freight_amount,
-        {{ running_share('orders.total_due', 'lines_weighted') }} as total_due
-    from lines_weighted
-    left join orders
-        on lines_weighted.sales_order_id = orders.sales_order_id
-
-)
+{{
+    allocate_order_lines(
+        ref('stg_adventure_works__sales_order_detail'),
+        ref('stg_adventure_works__sales_order_header'),
+    )
+}}
 
 select * from allocated
