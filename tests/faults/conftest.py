@@ -1,0 +1,73 @@
+"""Small buckets of which every row says the version that it is of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from extract.declaration import Feed, Source, read_sources
+
+ROWS = 300
+
+
+class Versions:
+    """Writes all files of a source in one version; knows how readers see a version that is whole.
+
+    Version 7 has a few rows more than version 6, so that truncated tables are told from whole ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.source: Source = read_sources()["adventure_works"]
+        self._folder = folder / self.source.name
+
+    def write(self, version: int) -> None:
+        """Writes every whole table, and changes that renew its first rows and add ten."""
+        for feed in self.source.feeds:
+            self._write(feed, feed.files[0], version, 0, self._rows(version))
+            if feed.changes:
+                file = feed.changes.replace("*", "today")
+                self._write(feed, file, version, -10, 10)
+
+    def _rows(self, version: int) -> int:
+        return ROWS + version % 10
+
+    def _write(self, feed: Feed, file: str, version: int, first: int, end: int) -> None:
+        path = self._folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [feed.format.delimiter.join(feed.columns)]
+        for number in range(first, end):
+            values = {"rowguid": f"v{version}", "ModifiedDate": f"2014-01-01 00:00:{first + 20}"}
+            values |= dict.fromkeys(feed.key, str(number))
+            lines.append(feed.format.delimiter.join(values.get(n, "x") for n in feed.columns))
+        path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+
+    def query(self) -> str:
+        """Asks, in one statement, for the versions and the numbers of rows of all feeds."""
+        return " union all ".join(
+            f"select '{feed.name}', min(rowguid), max(rowguid), count(*) "
+            f"from raw_{self.source.name}.{feed.name}"
+            for feed in self.source.feeds
+        )
+
+    def seen(self, rows: list[tuple[str, str, str, int]]) -> int:
+        """Returns the version that those rows are; fails unless all are of one, and whole."""
+        versions = {text for _, low, high, _ in rows for text in (low, high)}
+        assert len(versions) == 1, f"a mix: {rows}"
+        version = int(versions.pop().removeprefix("v"))
+        feeds = {feed.name: feed for feed in self.source.feeds}
+        for name, _, _, count in rows:
+            expected = self._rows(version) + (10 if feeds[name].changes else 0)
+            assert count == expected, f"{name} of version {version} has {count} rows: {rows}"
+        return version
+
+
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
+    folder = tmp_path / "versions"
+    monkeypatch.setenv("BUCKET_URL", str(folder))
+    return Versions(folder)
+
+
+@pytest.fixture
+def look(versions: Versions) -> Callable[[list[tuple[str, str, str, int]]], int]:
+    return versions.seen

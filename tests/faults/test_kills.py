@@ -1,0 +1,235 @@
+"""Loaders are killed at random moments, and run side by side, before the eyes of a reader."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import psycopg2
+import pytest
+
+from extract.errors import LoadError
+from extract.load import WORK, load
+from extract.warehouse import Warehouse
+from local.postgres import Server
+
+from .conftest import Versions
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KILLS = int(os.environ.get("KILLS", "50"))
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+class Reader:
+    """Looks at all feeds again and again, in a thread, and keeps what was wrong."""
+
+    def __init__(self, warehouse: Warehouse, versions: Versions) -> None:
+        self._warehouse = warehouse
+        self._versions = versions
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.looks = 0
+        self.wrong: list[str] = []
+
+    def __enter__(self) -> "Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        newest = 0
+        with closing(self._warehouse.connect()) as connection:
+            connection.autocommit = True
+            while not self._stop.wait(0.005):
+                with connection.cursor() as cursor:
+                    try:
+                        cursor.execute(self._versions.query())
+                        version = self._versions.seen(cursor.fetchall())
+                        assert version >= newest, f"back from version {newest} to {version}"
+                        newest = version
+                    except (AssertionError, psycopg2.Error) as error:
+                        self.wrong.append(str(error))
+                self.looks += 1
+
+
+@pytest.fixture
+def loader(
+    warehouse: Warehouse, environment: dict[str, str], versions: Versions
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("forking_loader.py"))],
+        cwd=ROOT,
+        env={
+            **environment,
+            **warehouse.variables(),
+            "PYTHONPATH": str(ROOT),
+            "BUCKET_URL": os.environ["BUCKET_URL"],
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.communicate(timeout=60)
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
+def attempt(loader: subprocess.Popen[str], kill_after: float | None) -> int:
+    """Loads once; kills the load after this time, if it still runs. Returns its exit code."""
+    _pipe(loader.stdin).write("\n")
+    _pipe(loader.stdin).flush()
+    pid = int(_pipe(loader.stdout).readline())
+    if kill_after is not None:
+        time.sleep(kill_after)
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+    return int(_pipe(loader.stdout).readline())
+
+
+def test_readers_never_see_what_a_killed_load_left(
+    warehouse: Warehouse, versions: Versions, loader: subprocess.Popen[str], query: Query
+) -> None:
+    seed = random.randrange(1 << 30)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311
+    versions.write(1)
+    assert attempt(loader, None) == 0
+    versions.write(2)
+    started = time.monotonic()
+    assert attempt(loader, None) == 0
+    usual = time.monotonic() - started
+    version, killed = 2, 0
+    with Reader(warehouse, versions) as reader:
+        while killed < KILLS:
+            version += 1
+            versions.write(version)
+            killed += attempt(loader, chance.uniform(0, 1.1 * usual)) == -signal.SIGKILL
+            assert versions.seen(query(versions.query())) in (version - 1, version), f"seed {seed}"
+            # What a reader saw must not come back: the next load is not of an older version.
+            if chance.random() < 0.5 or versions.seen(query(versions.query())) != version:
+                code = attempt(loader, None)
+                assert code == 0, f"seed {seed}"
+                assert versions.seen(query(versions.query())) == version, f"seed {seed}"
+    assert reader.wrong == [], f"seed {seed}"
+    assert reader.looks > KILLS
+    versions.write(version + 1)
+    assert attempt(loader, None) == 0
+    assert_nothing_is_left(query)
+
+
+def assert_nothing_is_left(query: Query) -> None:
+    """No landing, no versions beyond those kept, no work folders of loads that are gone."""
+    assert query("select to_regnamespace('raw_adventure_works_landing')") == [(None,)]
+    assert query("select count(*) from audit.loads where status = 'running'") == [(0,)]
+    kept = query(
+        r"""
+        select max(count) from (
+            select count(*) from information_schema.tables
+            where table_schema = 'raw_adventure_works_history' and table_name ~ '_\d+$'
+            group by regexp_replace(table_name, '_\d+$', '')
+        ) as versions
+        """
+    )
+    assert kept == [(3,)]
+    alive = {str(pid) for pid in psutil.pids()}
+    folders = list(WORK.glob("adventure_works.*"))
+    assert [folder for folder in folders if folder.suffix[1:] not in alive] == []
+
+
+def test_of_two_loads_at_once_one_is_refused_or_later(
+    warehouse: Warehouse,
+    versions: Versions,
+    query: Query,
+    environment: dict[str, str],
+) -> None:
+    versions.write(1)
+    variables = {**environment, **warehouse.variables(), "BUCKET_URL": os.environ["BUCKET_URL"]}
+    loads = [
+        subprocess.Popen(
+            [sys.executable, "-m", "extract", "load", "adventure_works"],
+            cwd=ROOT,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    errors = [each.communicate(timeout=60)[1] for each in loads]
+    codes = [each.returncode for each in loads]
+    assert 0 in codes
+    for code, error in zip(codes, errors, strict=True):
+        assert code == 0 or (code == 1 and "another load of it is running" in error), error
+    assert versions.seen(query(versions.query())) == 1
+    assert query("select count(*) from audit.loads where row_count > 0") == [(1,)]
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "state")
+    yield server
+    server.stop()
+    server.delete()
+
+
+def test_a_server_that_crashes_in_mid_load_is_healed_by_the_next_one(
+    own_server: Server, versions: Versions, rows_of: Callable[[Warehouse, str], Any]
+) -> None:
+    warehouse = _on(own_server)
+    versions.write(1)
+    load(versions.source, warehouse)
+    started = time.monotonic()
+    versions.write(2)
+    load(versions.source, warehouse)
+    usual = time.monotonic() - started
+    for number, share in enumerate((0.1, 0.3, 0.5, 0.7, 0.9), start=3):
+        versions.write(number)
+        crash = threading.Timer(share * usual, _crash, [warehouse])
+        crash.start()
+        with suppress(LoadError):
+            load(versions.source, warehouse)
+        crash.join()
+        warehouse = _on(own_server)
+        assert versions.seen(rows_of(warehouse, versions.query())) in (number - 1, number)
+        load(versions.source, warehouse)
+        assert versions.seen(rows_of(warehouse, versions.query())) == number
+    assert_nothing_is_left(lambda sql: rows_of(warehouse, sql))
+
+
+def _on(server: Server) -> Warehouse:
+    env = server.start()
+    return Warehouse(
+        env["POSTGRES_HOST"],
+        int(env["POSTGRES_PORT"]),
+        env["POSTGRES_USER"],
+        env["POSTGRES_DB"],
+        env["POSTGRES_PASSWORD"],
+    )
+
+
+def _crash(warehouse: Warehouse) -> None:
+    """Kills the server's main process, which takes its children with it."""
+    (pid,) = {
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr[1] == warehouse.port
+    }
+    assert pid
+    os.kill(pid, signal.SIGQUIT)
+    psutil.Process(pid).wait(30)
