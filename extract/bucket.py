@@ -150,7 +150,12 @@ class S3Bucket:
 
     def download(self, item: Object, path: Path) -> Object:
         """Streams the body to disk; S3 itself checks that it still is the same version."""
-        from botocore.exceptions import ClientError, HTTPClientError, ResponseStreamingError
+        from botocore.exceptions import (
+            ClientError,
+            FlexibleChecksumError,
+            HTTPClientError,
+            IncompleteReadError,
+        )
 
         where = f"{self.url}/{item.key}"
         key = self._prefix + item.key
@@ -171,8 +176,9 @@ class S3Bucket:
                     if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
                         raise _ReadAgainError("it changed while it was read") from error
                     raise
-                # A connection that broke or fell silent in the middle of the body.
-                except (HTTPClientError, ResponseStreamingError) as error:
+                # A connection that broke or fell silent in the middle of the body, or a body that
+                # is not what S3 says it is.
+                except (HTTPClientError, IncompleteReadError, FlexibleChecksumError) as error:
                     raise _ReadAgainError(str(error)) from error
             found = Object(
                 item.key, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"]
