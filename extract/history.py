@@ -85,11 +85,11 @@ class History:
                 self._prune_before(feed, oldest[0])
 
     def _prune_before(self, feed: Feed, load_id: int) -> None:
-        """Removes rows that were superseded, and rejects of files that went, before this load."""
+        """Removes what only loads before this one showed: superseded rows, rejected ones."""
         old = SQL(
             """
             select file_id from audit.files
-            where (source, feed) = ({}, {}) and load_id < {}
+            where (source, feed) = ({}, {}) and load_id <= {}
             """
         ).format(Literal(self._source.name), Literal(feed.name), Literal(load_id))
         if feed.changes:
@@ -103,9 +103,10 @@ class History:
         self._execute(
             """
             delete from audit.rejected_rows
-            where file_id in ({} and not is_current)
+            where file_id in ({} and load_id < {} and not is_current)
             """,
             old,
+            Literal(load_id),
         )
 
     def _count(self, landing: Landing) -> None:

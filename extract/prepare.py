@@ -210,6 +210,8 @@ def _parse_header(line: bytes, file_format: Format) -> list[str]:
         raise _UnusualError from error
     if not line.endswith(b"\n") or b"\r" in line.removesuffix(b"\r\n") or not text.strip():
         raise _UnusualError
+    if file_format.comment and text.startswith(file_format.comment):
+        raise _UnusualError
     if text.count(file_format.quote) % 2:
         raise _UnusualError
     return next(csv.reader([text], delimiter=file_format.delimiter, quotechar=file_format.quote))
@@ -240,6 +242,8 @@ def _read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
         if not line or len(content) > _HEADER_LIMIT:
             break
         lines += 1
+        if not content and file_format.comment and line.startswith(file_format.comment):
+            continue
         content = line if not content.strip() else content + line
     if not content.strip():
         raise LoadError(f"{where}: is empty, not even a header line")

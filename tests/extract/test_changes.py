@@ -1,0 +1,192 @@
+"""Change files: the newest row of each key shows, whatever order they come in."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract.declaration import Source, read_sources
+from extract.errors import LoadError
+from extract.load import load
+from extract.warehouse import Warehouse
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+Put = Callable[..., None]
+
+DECLARATION = """
+sources:
+  shop:
+    description: A shop
+    feeds:
+      items:
+        file: items.csv
+        changes: changes/*.csv
+        key: [id]
+        newest_by: changed
+        columns: [id, name, changed]
+        max_rejected: 50%
+        keep: {keep}
+      log:
+        changes: log/*.csv
+        key: [id]
+        newest_by: changed
+        columns: [id, changed]
+"""
+ITEMS = "select id, name from raw_shop.items order by id"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    path = tmp_path / "sources.yml"
+    path.write_text(DECLARATION.format(keep=3))
+    return read_sources(path)["shop"]
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
+    """Writes a file of items into the bucket: id, name and time of each."""
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    monkeypatch.setenv("SHOP_BUCKET_URL", str(bucket))
+
+    def write(file: str, *rows: str, header: str = "id,name,changed") -> None:
+        path = bucket / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([header, *rows]) + "\n")
+
+    return write
+
+
+def test_new_and_changed_rows_apply_to_the_whole_table(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,one,2024-01-01", "2,two,2024-01-01")
+    load(source, warehouse)
+    put("changes/a.csv", "2,TWO,2024-01-02", "3,three,2024-01-02")
+    result = load(source, warehouse)
+    assert [(file.file, file.rows) for file in result.files] == [
+        ("items.csv", None),
+        ("changes/a.csv", 2),
+    ]
+    assert query(ITEMS) == [("1", "one"), ("2", "TWO"), ("3", "three")]
+    assert query(
+        "select id, _source_file, _source_line, _load_id from raw_shop.items order by id"
+    ) == [("1", "items.csv", 2, 1), ("2", "changes/a.csv", 2, 2), ("3", "changes/a.csv", 3, 2)]
+    assert load(source, warehouse).rows == 0
+
+
+def test_late_and_unordered_files_do_no_harm(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,whole,2024-01-05")
+    put("changes/z.csv", "1,older,2024-01-04", "2,newest,2024-01-09")
+    put("changes/a.csv", "2,older,2024-01-08 23:59", "2,oldest,2024-01-01")
+    load(source, warehouse)
+    put("changes/late.csv", "2,late,2024-01-02")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "whole"), ("2", "newest")]
+
+
+def test_at_a_tie_the_later_file_wins_and_a_corrected_one_is_later(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,whole,2024-01-01")
+    load(source, warehouse)
+    put("changes/a.csv", "1,wrong,2024-01-01")
+    load(source, warehouse)
+    put("changes/a.csv", "1,corrected,2024-01-01")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "corrected")]
+    put("changes/b.csv", "1,corrected,2024-01-01")
+    assert load(source, warehouse).rows == 0, "the same bytes under another name change nothing"
+    assert query("select file, status from audit.files order by file_id desc limit 1") == [
+        ("changes/b.csv", "same")
+    ]
+
+
+def test_a_new_whole_table_replaces_the_changes_before_it(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,one,2024-01-01")
+    put("changes/a.csv", "1,ONE,2024-02-01", "2,two,2024-02-01")
+    load(source, warehouse)
+    put("items.csv", "1,uno,2024-01-15")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "uno")]
+    put("changes/b.csv", "2,dos,2024-03-01")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "uno"), ("2", "dos")]
+
+
+def test_rows_that_cannot_be_told_apart_are_rejected(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,one,2024-01-01")
+    put("changes/a.csv", "2,two,2024-02-01", ",none,2024-02-01", "4,four,yesterdayish")
+    put("changes/b.csv", "5,five,2024-02-01")
+    with pytest.raises(LoadError, match=r"changes/a\.csv: 2 of 3 records are broken"):
+        load(source, warehouse)
+    put("changes/a.csv", "2,two,2024-02-01", ",none,2024-02-01", "3,three,2024-02-01")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "one"), ("2", "two"), ("3", "three"), ("5", "five")]
+    assert query(
+        """
+        select file, line_number, reason from audit.rejected_rows
+        inner join audit.files using (file_id, file) where is_current
+        """
+    ) == [("changes/a.csv", 3, "no value in the key id")]
+
+
+def test_a_feed_of_changes_alone_is_there_before_its_first_file(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "1,one,2024-01-01")
+    load(source, warehouse)
+    assert query("select id, changed, _load_id from raw_shop.log") == []
+    put("log/1.csv", "7,2024-01-01,new", header="id,changed,extra")
+    result = load(source, warehouse)
+    assert [file.new_columns for file in result.files if file.rows] == [("extra",)]
+    assert query("select id, extra from raw_shop.log") == [("7", "new")]
+
+
+def test_superseded_rows_are_kept_as_long_as_declared(
+    tmp_path: Path, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    path = tmp_path / "two.yml"
+    path.write_text(DECLARATION.format(keep=2))
+    source = read_sources(path)["shop"]
+    put("items.csv", "1,zero,2024-01-01")
+    for day in range(1, 6):
+        put("changes/a.csv", f"1,day {day},2024-02-0{day}")
+        load(source, warehouse)
+    assert query(ITEMS) == [("1", "day 5")]
+    assert query("select name from raw_shop_history.items_changes order by _file_id") == [
+        ("day 4",),
+        ("day 5",),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_sequence_of_files_shows_the_newest_rows(
+    source: Source, put: Put, warehouse: Warehouse, query: Query, seed: int
+) -> None:
+    """Against a model in plain Python: whole tables by arrival, rows by their own time."""
+    chance = random.Random(seed)  # noqa: S311
+    shown: dict[str, tuple[str, str]] = {}
+    for number in range(12):
+        arrivals = [("items.csv", True)] if number == 0 or chance.random() < 0.2 else []
+        arrivals += [(f"changes/{number}-{n}.csv", False) for n in range(chance.randint(0, 2))]
+        for file, whole in arrivals:
+            rows = {}
+            for _ in range(chance.randint(5, 8) if whole else chance.randint(1, 4)):
+                key, day = str(chance.randint(1, 9)), f"2024-01-{chance.randint(10, 28)}"
+                rows[key] = (f"{file} {number}", day)
+            put(file, *(f"{key},{name},{day}" for key, (name, day) in rows.items()))
+            shown = {} if whole else shown
+            for key, row in rows.items():
+                if key not in shown or row[1] >= shown[key][1]:
+                    shown[key] = row
+        load(source, warehouse, accept_smaller=True)
+        assert query(ITEMS) == sorted((key, name) for key, (name, _) in shown.items())

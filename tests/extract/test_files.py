@@ -1,0 +1,282 @@
+"""What a file may look like, and what becomes of it: formats, rejects, drift, hostile names."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract.declaration import Source, read_sources
+from extract.errors import LoadError
+from extract.load import load
+from extract.warehouse import Warehouse
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+Put = Callable[[str, bytes], None]
+Declare = Callable[..., Source]
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Declare:
+    """Returns a source with one feed, `items`, of these columns, declared as text."""
+
+    def read(columns: str = "[id, name, note]", more: str = "", file: str = "items.csv") -> Source:
+        path = tmp_path / "sources.yml"
+        path.write_text(
+            "sources: {shop: {description: A shop, feeds: {items: "
+            f'{{file: "{file}", columns: {columns}{more}}}}}}}}}',
+            encoding="utf-8",
+        )
+        return read_sources(path)["shop"]
+
+    return read
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    monkeypatch.setenv("SHOP_BUCKET_URL", str(bucket))
+
+    def write(file: str, content: bytes) -> None:
+        (bucket / file).parent.mkdir(parents=True, exist_ok=True)
+        (bucket / file).write_bytes(content)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("{}", b'id,name,note\n1,"a, b",\n\n2,"two\nlines",x\n3,c,\n'),
+        ("{delimiter: '|'}", b'id|name|note\r\n1|a, b|\r\n\r\n2|"two\nlines"|x\r\n3|c|\r\n'),
+        ('{quote: "\'"}', b"id,name,note\n1,'a, b',\n\n2,'two\nlines',x\n3,c,\n"),
+        (
+            "{encoding: utf-16}",
+            'id,name,note\n1,"a, b",\n\n2,"two\nlines",x\n3,c,\n'.encode("utf-16"),
+        ),
+        ("{header: false}", b'\n1,"a, b",\n2,"two\nlines",x\n3,c,'),
+        ("{comment: '#'}", b'# items\nid,name,note\n1,"a, b",\n2,"two\nlines",x\n3,c,\n# end\n'),
+    ],
+)
+def test_formats(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query, form: str, content: bytes
+) -> None:
+    put("items.csv", content)
+    load(declare(more=f", format: {form}"), warehouse)
+    assert query("select _source_row, id, name, note from raw_shop.items order by 1") == [
+        (1, "1", "a, b", None),
+        (2, "2", "two\nlines", "x"),
+        (3, "3", "c", None),
+    ]
+    assert (
+        query("select _source_line from raw_shop.items order by 1")[0]
+        == ((3,) if b"#" in content else (2,),)[0]
+    )
+
+
+def test_the_last_column_may_take_the_rest(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", "name,address\nA,Rua das Palmeiras, 123, Centro\nB,Praça\nC".encode())
+    source = declare(
+        "[name, address]", ", format: {last_column_takes_rest: true}, max_rejected: 50%"
+    )
+    load(source, warehouse)
+    assert query("select _source_row, name, address from raw_shop.items order by 1") == [
+        (1, "A", "Rua das Palmeiras, 123, Centro"),
+        (2, "B", "Praça"),
+    ]
+    assert query("select line_number, content, reason from audit.rejected_rows") == [
+        (4, "C", "1 fields instead of 2")
+    ]
+
+
+def test_latin_1_and_a_single_column(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", b"name\nCaf\xe9\n\\.\n\nx\n")
+    load(declare("[name]", ", format: {encoding: latin-1}"), warehouse)
+    assert query("select _source_line, name from raw_shop.items order by 1") == [
+        (2, "Café"),
+        (3, "\\."),
+        (5, "x"),
+    ]
+
+
+def test_parts_make_one_table_and_of_matches_the_newest_counts(
+    tmp_path: Path, declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    declare(file="FILES")
+    path = tmp_path / "sources.yml"
+    path.write_text(path.read_text().replace('"FILES"', '["one-*.csv", "two.csv"]'))
+    source = read_sources(path)["shop"]
+    for file in ("one-b", "one-a", "two"):
+        put(f"{file}.csv", f"id,name,note\n{file},x,y\n".encode())
+    load(source, warehouse)
+    ids = "select id, _source_file from raw_shop.items order by 1"
+    assert query(ids) == [("one-a", "one-a.csv"), ("two", "two.csv")]
+    put("two.csv", b"id,name,note\nTWO,x,y\n")
+    load(source, warehouse)
+    assert query(ids) == [("TWO", "two.csv"), ("one-a", "one-a.csv")]
+
+
+BROKEN = [
+    (b"7,x", "7,x", "2 fields instead of 3"),
+    (b"7,x,y,z", "7,x,y,z", "4 fields instead of 3"),
+    (b"7,\xffx,y", "7,\\xffx,y", "is not utf-8 (byte 0xff)"),
+    (b"7,a\0b,y", "7,a\\x00b,y", "holds a NUL character (0x00)"),
+    (b'7,"x,y', '7,"x,y', "a quote is not closed"),
+    (b'7,"x"y,z', '7,"x"y,z', "text follows a closing quote"),
+]
+
+
+@pytest.mark.parametrize(("line", "content", "reason"), BROKEN)
+def test_a_broken_line_is_set_aside_and_the_others_load(
+    declare: Declare,
+    put: Put,
+    warehouse: Warehouse,
+    query: Query,
+    line: bytes,
+    content: str,
+    reason: str,
+) -> None:
+    good = [f"{number},n,m".encode() for number in range(200)]
+    put("items.csv", b"\n".join([b"id,name,note", *good[:100], line, *good[100:]]) + b"\n")
+    result = load(declare(), warehouse)
+    assert [(file.rows, file.rejected) for file in result.files] == [(200, 1)]
+    assert query("select feed, file, line_number, content, reason from audit.rejected_rows") == [
+        ("items", "items.csv", 102, content, reason)
+    ]
+    assert query("select count(*), max(_source_line) from raw_shop.items") == [(200, 202)]
+    assert query("select row_count, rejected_count from audit.files") == [(201, 1)]
+
+
+def test_too_many_broken_lines_fail_and_can_be_looked_at(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 98 + b"broken\n")
+    load(declare(more=", max_rejected: 2%"), warehouse)
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 97 + b"broken\n" * 3)
+    with pytest.raises(LoadError, match=r"items\.csv: 3 of 100 records .* line 99: 1 fields"):
+        load(declare(more=", max_rejected: 2%"), warehouse)
+    assert query("select count(*) from raw_shop.items") == [(98,)]
+    assert query(
+        """
+        select count(*), max(error) like '%3 of 100%' from audit.rejected_rows
+        inner join audit.files using (file_id) where status = 'failed'
+        """
+    ) == [(3, True)]
+    # With a key, none may be.
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 500 + b"broken\n")
+    with pytest.raises(LoadError, match="1 of 501 records"):
+        load(declare(more=", key: [id]"), warehouse)
+
+
+def test_a_file_that_shrank_is_refused_unless_accepted(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 100)
+    load(declare(), warehouse)
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 80)
+    load(declare(), warehouse)
+    put("items.csv", b"id,name,note\n" + b"1,n,m\n" * 63)
+    with pytest.raises(LoadError, match=r"63 rows, where 80 were before.*--accept-smaller shop"):
+        load(declare(), warehouse)
+    assert query("select count(*) from raw_shop.items") == [(80,)]
+    load(declare(), warehouse, accept_smaller=True)
+    assert query("select count(*) from raw_shop.items") == [(63,)]
+
+
+def test_a_renamed_column_is_reported_as_one_missing_and_one_new(
+    declare: Declare, put: Put, warehouse: Warehouse
+) -> None:
+    put("items.csv", b"id,title,note\n1,x,y\n")
+    with pytest.raises(LoadError, match=r"column name is missing .* new in the header: title"):
+        load(declare(), warehouse)
+
+
+def test_an_extra_column_that_goes_again_shows_null(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items.csv", b"id,name,extra,note\n1,n,e,m\n")
+    load(declare(), warehouse)
+    put("items.csv", b"note,id,name\nm,1,n\n")
+    load(declare(), warehouse)
+    assert query("select id, name, extra, note from raw_shop.items") == [("1", "n", None, "m")]
+
+
+HOSTILE = ['a"b', "a'b; drop table x;--", "sélect %s {x} \\", "Ö" * 60, "a" * 80]
+
+
+def test_hostile_column_names_are_only_names(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in HOSTILE)
+    put("items.csv", f"id,name,note,{header}\n1,n,m,a,b,c,d,e\n".encode())
+    result = load(declare(), warehouse)
+    assert result.files[0].new_columns == tuple(HOSTILE)
+    row = query("select * from raw_shop.items")[0]
+    assert row[:8] == ("1", "n", "m", "a", "b", "c", "d", "e")
+
+
+@pytest.mark.parametrize("name", ["_line", "_Row", "_superseded_by"])
+def test_names_of_lineage_are_kept(
+    declare: Declare, put: Put, warehouse: Warehouse, name: str
+) -> None:
+    put("items.csv", f"id,name,note,{name}\n1,n,m,x\n".encode())
+    with pytest.raises(LoadError, match="kept for lineage"):
+        load(declare(), warehouse)
+
+
+@pytest.mark.parametrize(
+    "file", ["a'b; drop schema audit;--.csv", 'q"uote %s {}.csv', "ünï 😀.csv", "..csv"]
+)
+def test_hostile_file_names_are_only_names(
+    tmp_path: Path, declare: Declare, put: Put, warehouse: Warehouse, query: Query, file: str
+) -> None:
+    put(f"drop/{file}", b"id,name,note\n1,n,m\nbroken\n")
+    load(declare(file="drop/*.csv", more=", max_rejected: 50%"), warehouse)
+    assert query("select _source_file from raw_shop.items") == [(f"drop/{file}",)]
+    assert query("select file from audit.rejected_rows") == [(f"drop/{file}",)]
+
+
+def test_nothing_outside_the_bucket_is_read(
+    tmp_path: Path, declare: Declare, put: Put, warehouse: Warehouse
+) -> None:
+    put("items.csv", b"id,name,note\n1,n,m\n")
+    (tmp_path / "secret.csv").write_bytes(b"id,name,note\n1,secret,m\n")
+    with pytest.raises(LoadError, match=r"\.\./secret\.csv not found"):
+        load(declare(file="../secret.csv"), warehouse)
+
+
+def test_a_load_waits_for_readers_and_does_not_keep_others_waiting(
+    declare: Declare,
+    put: Put,
+    warehouse: Warehouse,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("extract.load.LOCK_SECONDS", 1)
+    monkeypatch.setattr("extract.load.LOCK_ATTEMPTS", 2)
+    put("items.csv", b"id,name,note\n1,old,m\n")
+    load(declare(), warehouse)
+    put("items.csv", b"id,name,note\n1,new,m\n")
+    with closing(warehouse.connect()) as reader, reader.cursor() as cursor:
+        cursor.execute("select name from raw_shop.items")
+        with pytest.raises(LoadError, match="the views in raw_shop were in use for 2 s"):
+            load(declare(), warehouse)
+        assert query("select name from raw_shop.items") == [("old",)]
+    load(declare(), warehouse)
+    assert query("select name from raw_shop.items") == [("new",)]
+
+
+def test_an_older_ledger_is_told_from_ours(
+    declare: Declare, put: Put, warehouse: Warehouse
+) -> None:
+    put("items.csv", b"id,name,note\n1,n,m\n")
+    with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("create schema audit; create table audit.files (file_id bigint)")
+    with pytest.raises(LoadError, match="an older version of this project: drop the schemas"):
+        load(declare(), warehouse)
