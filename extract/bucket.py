@@ -219,6 +219,9 @@ def open_bucket(url: str) -> Bucket:
     if parts.scheme == "s3":
         if not parts.netloc:
             raise ConfigurationError(f"{url}: names no bucket; expected s3://bucket[/prefix]")
+        if "@" in parts.netloc:
+            # Not repeated here: it may hold a key.
+            raise ConfigurationError("s3://…@…: keys belong into AWS_*, not into the bucket's URL")
         return S3Bucket(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file":
         return FolderBucket(Path(unquote(url.removeprefix("file://"))))

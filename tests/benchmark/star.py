@@ -174,7 +174,8 @@ TABLES = {
                 {_integer("order_qty")} as order_qty,
                 {_numeric("unit_price")} as unit_price,
                 {_numeric("unit_price_discount")} as unit_price_discount,
-                {_numeric("line_total", 6)} as line_total
+                {_numeric("line_total", 6)} as line_total,
+                _load_id
             from raw_adventure_works.sales_order_detail
             offset 0
         ),
@@ -191,7 +192,8 @@ TABLES = {
                 online_order_flag::boolean as is_online_order,
                 {_numeric("tax_amt")} as tax_amount,
                 {_numeric("freight")} as freight_amount,
-                {_numeric("total_due")} as total_due
+                {_numeric("total_due")} as total_due,
+                _load_id
             from raw_adventure_works.sales_order_header
             offset 0
         ),
@@ -228,7 +230,8 @@ TABLES = {
             weighted.line_total,
             {{tax_amount}} as tax_amount,
             {{freight_amount}} as freight_amount,
-            {{total_due}} as total_due
+            {{total_due}} as total_due,
+            greatest(weighted._load_id, coalesce(orders._load_id, 0)) as load_id
         from weighted
         left join orders using (sales_order_id)
         left join {SCHEMA}.dim_customer as customers using (customer_id)

@@ -94,10 +94,13 @@ def test_a_bucket_that_is_not_there_is_named(
             list(open_bucket(url).objects())
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "s3:///x", "https://host/bucket"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/x", "s3:///x", "https://host/bucket", "s3://key:secret@x"]
+)
 def test_other_schemes_are_wrong_configuration(url: str) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError) as raised:
         open_bucket(url)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_source_may_have_a_bucket_of_its_own(
