@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 from psycopg2.extras import execute_values
 
 from extract.bucket import Object
 from extract.declaration import Source
 from extract.errors import LoadError
 from extract.landing import Arrival, clear
+
+# How long a load waits for another one of the same source.
+LOCK_SECONDS = 3
 
 _SCHEMA = """
 create schema if not exists audit;
@@ -124,11 +127,14 @@ class Ledger:
             cursor.execute(_SCHEMA)
         key = f"extract: {self._source.name}"
         with self._connection, self._connection.cursor() as cursor:
-            cursor.execute("select pg_try_advisory_lock(hashtext(%s))", (key,))
-            if cursor.fetchone() != (True,):
+            # The server needs a moment to notice that a killed load is gone.
+            cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+            try:
+                cursor.execute("select pg_advisory_lock(hashtext(%s))", (key,))
+            except errors.LockNotAvailable as error:
                 raise LoadError(
                     f"{self._source.name}: another load of it is running; try again when it is done"
-                )
+                ) from error
         try:
             self._fail_interrupted()
             yield

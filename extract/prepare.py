@@ -9,6 +9,7 @@ is broken in them is set aside. Why not with a CSV library in all cases: see DEC
 import codecs
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,7 +255,7 @@ def _read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
             f"{where}: line {lines} is not {file_format.encoding}: {printable(content)}"
         ) from error
     rows = csv.reader(
-        content.splitlines(keepends=True),
+        io.StringIO(content, newline=""),
         delimiter=file_format.delimiter,
         quotechar=file_format.quote,
     )

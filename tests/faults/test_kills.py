@@ -98,7 +98,7 @@ def attempt(loader: subprocess.Popen[str], kill_after: float | None) -> int:
     pid = int(_pipe(loader.stdout).readline())
     if kill_after is not None:
         time.sleep(kill_after)
-        if psutil.pid_exists(pid):
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return int(_pipe(loader.stdout).readline())
 

@@ -45,16 +45,8 @@ changed_orders as (
     from {{ ref('stg_adventure_works__sales_order_header') }}
     where _load_id > (select load_id from watermark)
     union
-    -- Orders that have no header any more: a new file of all headers came without them.
-    select coalesce(sales_order_id, 0) as order_group
-    from {{ this }}
-    where
-        load_id < (
-            select coalesce(min(_load_id), {{ after_all_loads() }})
-            from {{ ref('stg_adventure_works__sales_order_header') }}
-        )
-    union
-    -- Orders whose keys point elsewhere now, or that still look for a customer or product.
+    -- Orders that have no header any more: a new file of all headers came without them. And those
+    -- whose keys point elsewhere now, or that still look for a customer or product.
     select coalesce(sales.sales_order_id, 0) as order_group
     from {{ this }} as sales
     left join {{ ref('dim_customer') }} as customers
@@ -62,7 +54,11 @@ changed_orders as (
     left join {{ ref('dim_product') }} as products
         on sales.product_key = products.product_key
     where
-        customers.customer_key is null
+        sales.load_id < (
+            select coalesce(min(_load_id), {{ after_all_loads() }})
+            from {{ ref('stg_adventure_works__sales_order_header') }}
+        )
+        or customers.customer_key is null
         or products.product_key is null
         or sales.person_key != customers.person_key
         or sales.customer_key = {{ unknown_key() }}
