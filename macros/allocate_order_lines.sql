@@ -3,7 +3,7 @@
 {% macro allocate_order_lines(lines, orders, only_orders=none) -%}
     {%- set of_orders -%}
         {%- if only_orders -%}
-            where coalesce(sales_order_id, 0) in (select order_group from {{ only_orders }})
+            where {{ is_among('coalesce(sales_order_id, 0)', only_orders) }}
         {%- endif -%}
     {%- endset -%}
 lines as (
@@ -84,7 +84,7 @@ lines_weighted as (
 
 ),
 
-allocated as (
+order_lines as (
 
     -- A line gets what the rounded running amount grows by: the parts add up to the header exactly,
     -- because the last line's running weight is the whole weight.

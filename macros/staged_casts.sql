@@ -22,6 +22,7 @@
                 'name': sources[0][1],
                 'record_key': graph.sources[source_id].config.meta.get('record_key', []),
                 'casts': casts,
+                'digest': local_md5(casts | string),
             }) -%}
         {%- endif -%}
     {%- endfor -%}

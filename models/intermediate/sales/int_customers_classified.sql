@@ -18,7 +18,8 @@ classified as (
             when person_id is null and store_id is not null then 'store'
             when person_id is not null and store_id is not null then 'store contact'
             else 'unknown'
-        end as customer_type
+        end as customer_type,
+        _load_id as load_id
     from customers
 
 )

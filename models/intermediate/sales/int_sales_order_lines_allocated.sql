@@ -10,4 +10,4 @@ with
     )
 }}
 
-select * from allocated
+select * from order_lines

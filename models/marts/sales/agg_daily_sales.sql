@@ -1,6 +1,18 @@
-with sales as (
+-- Orders first, days then: to count the distinct orders of a day, Postgres would sort all lines.
 
-    select * from {{ ref('fact_sales') }}
+with orders as (
+
+    select
+        order_date,
+        sales_order_id,
+        sum(line_total) as line_total,
+        sum(total_due) as total_due,
+        sum(order_qty) as unit_count
+    from {{ ref('fact_sales') }}
+    where order_date is not null
+    group by
+        order_date,
+        sales_order_id
 
 ),
 
@@ -10,10 +22,9 @@ daily as (
         order_date,
         cast(sum(line_total) as numeric(19, 6)) as line_total,
         cast(sum(total_due) as numeric(19, 4)) as total_due,
-        count(distinct sales_order_id) as order_count,
-        sum(order_qty) as unit_count
-    from sales
-    where order_date is not null
+        count(sales_order_id) as order_count,
+        cast(sum(unit_count) as bigint) as unit_count
+    from orders
     group by order_date
 
 )

@@ -1,15 +1,55 @@
 -- Indexes: joins come by key, people by id. Statistics at once: the models downstream join it.
 {{
     config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='person_key',
+        on_schema_change='append_new_columns',
         indexes=table_indexes([
             {'columns': ['person_key'], 'unique': true},
             {'columns': ['business_entity_id']},
         ]),
-        post_hook="{{ analyze_table() }}",
+        pre_hook="{{ in_one_snapshot() }}",
+        post_hook=[
+            "{{ delete_vanished(ref('stg_adventure_works__person')) }}",
+            "{{ analyze_table() }}",
+        ],
     )
 }}
 
-with persons as (
+with
+
+{% if is_incremental() %}
+seen as (
+
+    select coalesce(max(load_id), 0) as load_id from {{ this }}
+
+),
+
+changed_persons as (
+
+    select coalesce(business_entity_id, 0) as id
+    from {{ ref('stg_adventure_works__person') }}
+    where _load_id > (select seen.load_id from seen)
+
+),
+
+persons as (
+
+    select * from {{ ref('stg_adventure_works__person') }}
+    where {{ is_among('coalesce(business_entity_id, 0)', 'changed_persons') }}
+
+),
+
+{{ parse_surveys('persons') }},
+
+surveys as (
+
+    select * from parsed
+
+),
+{% else %}
+persons as (
 
     select * from {{ ref('stg_adventure_works__person') }}
 
@@ -20,6 +60,7 @@ surveys as (
     select * from {{ ref('int_person_surveys_parsed') }}
 
 ),
+{% endif %}
 
 person_types as (
 
@@ -58,7 +99,8 @@ known as (
         surveys.is_home_owner,
         surveys.number_cars_owned,
         surveys.commute_distance,
-        persons.modified_at
+        persons.modified_at,
+        persons._load_id as load_id
     from persons
     left join surveys
         on persons.business_entity_id = surveys.business_entity_id
@@ -97,7 +139,8 @@ unioned as (
         null as is_home_owner,
         null as number_cars_owned,
         null as commute_distance,
-        null as modified_at
+        null as modified_at,
+        null as load_id
 
 )
 

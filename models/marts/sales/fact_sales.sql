@@ -4,8 +4,8 @@
 -- uses one.
 --
 -- A run recomputes the orders of which something is new, whole, because a line's share depends on
--- the others. load_id tells: it is that of the newest raw row behind a line. Lines whose order id did
--- not cast are an order of their own, 0.
+-- the others. load_id tells: it is that of the newest raw row behind a line. Lines whose order id
+-- did not cast are an order of their own, 0.
 --
 -- depends_on: {{ ref('stg_adventure_works__sales_order_detail') }}
 -- depends_on: {{ ref('stg_adventure_works__sales_order_header') }}
@@ -19,6 +19,7 @@
             {'columns': ['order_date'], 'type': 'brin'},
             {'columns': ['sales_order_id']},
         ]),
+        pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
             "{{ delete_vanished(ref('stg_adventure_works__sales_order_detail')) }}",
             "{{ analyze_table() }}",
@@ -29,25 +30,25 @@
 with
 
 {% if is_incremental() %}
-watermark as (
+seen as (
 
-    select max(load_id) as load_id from {{ this }}
+    select coalesce(max(load_id), 0) as load_id from {{ this }}
 
 ),
 
 changed_orders as (
 
-    select coalesce(sales_order_id, 0) as order_group
+    select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_detail') }}
-    where _load_id > (select load_id from watermark)
+    where _load_id > (select seen.load_id from seen)
     union
-    select sales_order_id as order_group
+    select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_header') }}
-    where _load_id > (select load_id from watermark)
+    where _load_id > (select seen.load_id from seen)
     union
-    -- Orders that have no header any more: a new file of all headers came without them. And those
-    -- whose keys point elsewhere now, or that still look for a customer or product.
-    select coalesce(sales.sales_order_id, 0) as order_group
+    -- Orders that have no header any more, since a new file of all headers came without them; whose
+    -- keys point elsewhere now; or that still look for a customer or product.
+    select coalesce(sales.sales_order_id, 0) as id
     from {{ this }} as sales
     left join {{ ref('dim_customer') }} as customers
         on sales.customer_key = customers.customer_key
@@ -73,12 +74,6 @@ changed_orders as (
         only_orders='changed_orders',
     )
 }},
-
-order_lines as (
-
-    select * from allocated
-
-),
 {% else %}
 order_lines as (
 

@@ -1,10 +1,24 @@
--- depends_on: {{ source('adventure_works', 'customer') }}
--- depends_on: {{ source('adventure_works', 'person') }}
--- depends_on: {{ source('adventure_works', 'product') }}
--- depends_on: {{ source('adventure_works', 'sales_order_detail') }}
--- depends_on: {{ source('adventure_works', 'sales_order_header') }}
--- depends_on: {{ source('adventure_works', 'special_offer_product') }}
+with checked_values as (
 
-{{ config(materialized='table') }}
+    select * from {{ ref('stg_adventure_works__checked_values') }}
 
-{{ rejected_values('adventure_works') }}
+),
+
+rejected as (
+
+    select
+        source,
+        feed,
+        source_file,
+        source_line,
+        load_id,
+        record_key,
+        column_name,
+        expected_type,
+        value
+    from checked_values
+    where column_name is not null
+
+)
+
+select * from rejected
