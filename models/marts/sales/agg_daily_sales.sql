@@ -22,8 +22,8 @@ daily as (
         order_date,
         cast(sum(line_total) as numeric(19, 6)) as line_total,
         cast(sum(total_due) as numeric(19, 4)) as total_due,
-        count(sales_order_id) as order_count,
-        cast(sum(unit_count) as bigint) as unit_count
+        cast(sum(unit_count) as bigint) as unit_count,
+        count(sales_order_id) as order_count
     from orders
     group by order_date
 

@@ -27,7 +27,7 @@ named as (
         case month
             {%- for month in ['January', 'February', 'March', 'April', 'May', 'June', 'July',
                               'August', 'September', 'October', 'November', 'December'] %}
-                when {{ loop.index }} then '{{ month }}'
+            when {{ loop.index }} then '{{ month }}'
             {%- endfor %}
         end as month_name,
         day_of_month,
@@ -35,7 +35,7 @@ named as (
         case day_of_week
             {%- for day in ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday',
                             'Sunday'] %}
-                when {{ loop.index }} then '{{ day }}'
+            when {{ loop.index }} then '{{ day }}'
             {%- endfor %}
         end as day_name,
         day_of_week >= 6 as is_weekend

@@ -56,8 +56,8 @@ changed_orders as (
         on sales.product_key = products.product_key
     where
         sales.load_id < (
-            select coalesce(min(_load_id), {{ after_all_loads() }})
-            from {{ ref('stg_adventure_works__sales_order_header') }}
+            select coalesce(min(headers._load_id), {{ after_all_loads() }})
+            from {{ ref('stg_adventure_works__sales_order_header') }} as headers
         )
         or customers.customer_key is null
         or products.product_key is null
