@@ -137,6 +137,11 @@ def assert_nothing_is_left(query: Query) -> None:
     """No landing, no versions beyond those kept, no work folders of loads that are gone."""
     assert query("select to_regnamespace('raw_adventure_works_landing')") == [(None,)]
     assert query("select count(*) from audit.loads where status = 'running'") == [(0,)]
+    of_failed_loads = """
+        select count(*) from audit.files inner join audit.loads using (load_id)
+        where files.is_current and (files.status, loads.status) != ('complete', 'complete')
+    """
+    assert query(of_failed_loads) == [(0,)]
     kept = query(
         r"""
         select max(count) from (

@@ -23,14 +23,16 @@ KEY = "sales/Sales.SalesOrderDetail.csv"
 
 
 class Proxy:
-    """Stands before a real S3 server; does to the bodies of one object what `faults` says, in turn.
+    """Stands before a real S3 server; does to one kind of request what `faults` says, in turn.
 
-    After the last fault it is honest, unless told to repeat it for ever.
+    `method` and `place`, a part of the path, say which requests. After the last fault it is honest,
+    unless told to repeat it for ever.
     """
 
     def __init__(self, endpoint: str) -> None:
         self.faults: list[str] = []
         self.for_ever = False
+        self.method, self.place = "GET", KEY
         self.swap: Callable[[], None] = lambda: None
         self._there = urlsplit(endpoint)
         self._released = threading.Event()
@@ -56,7 +58,7 @@ class Proxy:
         self._server.server_close()
 
     def _next_fault(self, request: BaseHTTPRequestHandler) -> str:
-        if not (request.command == "GET" and KEY in request.path and self.faults):
+        if not self.faults or request.command != self.method or self.place not in request.path:
             return ""
         return self.faults[0] if self.for_ever else self.faults.pop(0)
 
@@ -127,6 +129,33 @@ def test_what_fails_twice_is_read_a_third_time(
     load(versions.source, warehouse)
     assert proxy.faults == []
     assert versions.seen(query(versions.query())) == 1
+
+
+@pytest.mark.parametrize(("method", "place"), [("HEAD", KEY), ("GET", "list-type=2")])
+@pytest.mark.parametrize("fault", ["500", "503", "dropped"])
+def test_other_requests_are_made_again_too(
+    proxy: Proxy,
+    versions: Versions,
+    warehouse: Warehouse,
+    query: Query,
+    method: str,
+    place: str,
+    fault: str,
+) -> None:
+    proxy.method, proxy.place = method, place
+    proxy.faults = [fault]
+    load(versions.source, warehouse)
+    assert proxy.faults == []
+    assert versions.seen(query(versions.query())) == 1
+
+
+def test_a_server_that_always_fails_is_given_up_with_its_own_words(
+    proxy: Proxy, versions: Versions, warehouse: Warehouse, query: Query
+) -> None:
+    proxy.faults, proxy.for_ever = ["503"], True
+    with pytest.raises(LoadError, match=r"SalesOrderDetail\.csv: .*Please reduce your rate"):
+        load(versions.source, warehouse)
+    assert query("select to_regnamespace('raw_adventure_works')") == [(None,)]
 
 
 @pytest.mark.parametrize("fault", ["dropped", "shorter", "other bytes"])
