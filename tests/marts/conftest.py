@@ -48,7 +48,15 @@ class Shop:
         elif what == "product":
             self.write("product", [{"ProductID": str(p), "Name": f"P{p}"} for p in some(PRODUCTS)])
         elif what == "person":
-            self.write("person", [{"BusinessEntityID": str(p)} for p in some(range(1, 4))])
+            rows = [
+                {
+                    "BusinessEntityID": str(p),
+                    "FirstName": f"P{self._random.randint(1, 3)}",
+                    "EmailPromotion": self._random.choice(["0", "1", "many"]),
+                }
+                for p in some(range(1, 4))
+            ]
+            self.write("person", rows)
         elif what in ("headers", "some_headers"):
             rows = [self._header(order) for order in some(ORDERS)]
             self.write("sales_order_header", rows, changes=what == "some_headers")
