@@ -6,6 +6,8 @@ which (and in the whole file's) rows are marked with the file that brought a new
 All of it happens in one transaction: readers see the load before it or the whole of this one.
 """
 
+import csv
+import io
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,7 +16,7 @@ from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from extract.declaration import Feed, Source
 from extract.errors import LoadError
-from extract.landing import Landing
+from extract.landing import Landing, Step
 from extract.prepare import LINE, ROW, SUPERSEDED_BY, raw_names
 
 FILE_ID = "_file_id"
@@ -43,9 +45,60 @@ class History:
                 self._take_over(landing)
             if changes:
                 self._apply_changes(feed, changes)
-            if own or feed.changes:
-                self._show(feed, renewed=bool(whole))
+            self._show(feed, renewed=bool(whole))
         self._execute("drop schema if exists {} cascade", Identifier(self._source.landing_schema))
+
+    def add_steps(self, steps: Sequence[Step]) -> None:
+        """Adds the records of steps to what their feeds show."""
+        self._execute("create schema if not exists {}", Identifier(self._source.history_schema))
+        self._execute("create schema if not exists {}", Identifier(self._source.raw_schema))
+        for step in steps:
+            self._make_table(self._steps(step.feed), [*raw_names(step.feed.columns), *step.columns])
+            self._copy(step)
+            self._cursor.execute(
+                """
+                update audit.files
+                set
+                    status = 'complete',
+                    is_current = true,
+                    row_count = %s,
+                    rejected_count = %s,
+                    columns = %s,
+                    first_row = %s,
+                    is_last_step = %s,
+                    ended_at = clock_timestamp()
+                where file_id = %s
+                """,
+                (
+                    len(step.records) + len(step.broken),
+                    len(step.broken),
+                    list(step.columns),
+                    step.first_row,
+                    step.is_last,
+                    step.file_id,
+                ),
+            )
+        for feed in self._source.feeds:
+            self._show(feed, any(step.feed == feed and step.first_row == 1 for step in steps))
+
+    def _copy(self, step: Step) -> None:
+        lines = io.StringIO()
+        write = csv.writer(lines).writerow
+        for record in step.records:
+            write([*record.values, step.file_id, record.line, record.row])
+        lines.seek(0)
+        columns = [*step.columns, FILE_ID, LINE, ROW]
+        copy = SQL("copy {} ({}) from stdin (format csv, force_null ({}))").format(
+            self._steps(step.feed),
+            SQL(", ").join(map(Identifier, columns)),
+            SQL(", ").join(map(Identifier, step.columns)),
+        )
+        self._cursor.copy_expert(copy, lines)
+        if self._cursor.rowcount != len(step.records):
+            raise LoadError(
+                f"{step.arrival.item.key}: {len(step.records)} records from {step.first_row} on, "
+                f"but {self._cursor.rowcount} were loaded"
+            )
 
     def prune(self) -> None:
         """Removes versions of files, and superseded rows, beyond what each feed keeps."""
@@ -59,7 +112,10 @@ class History:
                         row_number() over (partition by part order by file_id desc) as age
                     from audit.files
                     where
-                        (source, feed) = (%s, %s) and status = 'complete' and not is_changes
+                        (source, feed) = (%s, %s)
+                        and status = 'complete'
+                        and not is_changes
+                        and first_row is null
                 ) as versions
                 where age > %s
                 """,
@@ -99,6 +155,13 @@ class History:
                 changes=self._changes(feed),
                 mark=Identifier(SUPERSEDED_BY),
                 id=Identifier(FILE_ID),
+            )
+        if self._columns(self._source.history_schema, f"{feed.name}_steps"):
+            self._execute(
+                "delete from {} where {} in ({} and not is_current)",
+                self._steps(feed),
+                Identifier(FILE_ID),
+                old,
             )
         self._execute(
             """
@@ -174,20 +237,27 @@ class History:
     def _make_changes_table(self, feed: Feed, landings: Sequence[Landing]) -> None:
         """Makes the table for a feed's change rows, or adds columns that are new to it."""
         naming = [name for landing in landings for name in landing.prepared.columns]
+        self._make_table(self._changes(feed), [*raw_names(feed.columns), *naming])
+        self._execute(
+            "alter table {} add column if not exists {} bigint",
+            self._changes(feed),
+            Identifier(SUPERSEDED_BY),
+        )
+
+    def _make_table(self, table: Identifier, columns: Sequence[str]) -> None:
+        """Makes a table for rows of several files, or adds columns that are new to it."""
         self._execute(
             """
             create table if not exists {} (
-                {} bigint not null, {} bigint not null, {} bigint not null, {} bigint
+                {} bigint not null, {} bigint not null, {} bigint not null
             )
             """,
-            self._changes(feed),
-            *map(Identifier, (FILE_ID, LINE, ROW, SUPERSEDED_BY)),
+            table,
+            *map(Identifier, (FILE_ID, LINE, ROW)),
         )
-        for name in dict.fromkeys([*raw_names(feed.columns), *naming]):
+        for name in dict.fromkeys(columns):
             self._execute(
-                "alter table {} add column if not exists {} text",
-                self._changes(feed),
-                Identifier(name),
+                "alter table {} add column if not exists {} text", table, Identifier(name)
             )
 
     def _apply_changes(self, feed: Feed, landings: Sequence[Landing]) -> None:
@@ -289,9 +359,14 @@ class History:
         """
         current = self._current(feed)
         shown = self._columns(self._source.raw_schema, feed.name)
+        in_steps = self._is_shown_in_steps(feed)
         there = [name for _, columns, *_ in current for name in columns]
         if feed.changes:
-            there += self._changes_columns(feed)
+            there += self._own_columns(f"{feed.name}_changes")
+        if in_steps:
+            there += self._own_columns(f"{feed.name}_steps")
+        # Of a feed that nothing came for yet, dbt finds an empty table.
+        there = there or raw_names(feed.columns)
         new = [name for name in dict.fromkeys(there) if name not in shown]
         if shown and not new and not renewed:
             return
@@ -299,10 +374,12 @@ class History:
         parts = [self._show_whole(feed, columns, *file) for file in current]
         if feed.changes:
             parts.append(self._show_changes(feed, columns))
+        if in_steps:
+            parts.append(self._show_steps(feed, columns))
         self._execute(
             "create or replace view {} as {}",
             Identifier(self._source.raw_schema, feed.name),
-            SQL(" union all ").join(parts),
+            SQL(" union all ").join(parts or [self._show_nothing(columns)]),
         )
 
     def _show_whole(
@@ -332,24 +409,46 @@ class History:
         return body
 
     def _show_changes(self, feed: Feed, columns: Sequence[str]) -> Composed:
+        return self._show_rows(f"{feed.name}_changes", columns) + SQL(" where {} is null").format(
+            Identifier("rows", SUPERSEDED_BY)
+        )
+
+    def _show_steps(self, feed: Feed, columns: Sequence[str]) -> Composed:
+        return self._show_rows(f"{feed.name}_steps", columns) + SQL(" where files.is_current")
+
+    def _show_rows(self, table: str, columns: Sequence[str]) -> Composed:
+        """Selects from a table with rows of several files."""
         values: dict[str, Composable] = {
-            **{name: Identifier("changes", name) for name in self._changes_columns(feed)},
+            **{name: Identifier("rows", name) for name in self._own_columns(table)},
             "_source_file": Identifier("files", "file"),
-            "_source_line": Identifier("changes", LINE),
-            "_source_row": Identifier("changes", ROW),
+            "_source_line": Identifier("rows", LINE),
+            "_source_row": Identifier("rows", ROW),
             "_load_id": Identifier("files", "load_id"),
             "_loaded_at": Identifier("files", "ended_at"),
         }
         return SQL(
-            "select {} from {} as changes inner join audit.files as files using (file_id) "
-            "where changes.{} is null"
-        ).format(
-            _select(columns, values),
-            SQL("(select *, {} as file_id from {})").format(
-                Identifier(FILE_ID), self._changes(feed)
-            ),
-            Identifier(SUPERSEDED_BY),
+            "select {} from (select *, {} as file_id from {}) as rows "
+            "inner join audit.files as files using (file_id)"
+        ).format(_select(columns, values), Identifier(FILE_ID), self._history(table))
+
+    def _show_nothing(self, columns: Sequence[str]) -> Composed:
+        types = dict.fromkeys(columns, "text")
+        types |= {"_source_line": "bigint", "_source_row": "bigint", "_load_id": "bigint"}
+        types |= {"_loaded_at": "timestamptz"}
+        nulls = [
+            SQL("null::{} as {}").format(SQL(types[name]), Identifier(name)) for name in columns
+        ]
+        return SQL("select {} where false").format(SQL(", ").join(nulls))
+
+    def _is_shown_in_steps(self, feed: Feed) -> bool:
+        self._cursor.execute(
+            """
+            select count(*) > 0 from audit.files
+            where (source, feed) = (%s, %s) and is_current and first_row is not null
+            """,
+            (self._source.name, feed.name),
         )
+        return bool(self._value())
 
     def _current(self, feed: Feed) -> list[tuple[int, list[str], str, int, datetime]]:
         """Returns id, columns, name, load and time of the files that are the whole table now."""
@@ -362,16 +461,17 @@ class History:
                 and part = any(%s)
                 and is_current
                 and not is_changes
+                and first_row is null
             order by array_position(%s, part)
             """,
             (self._source.name, feed.name, list(feed.files), list(feed.files)),
         )
         return self._cursor.fetchall()
 
-    def _changes_columns(self, feed: Feed) -> list[str]:
-        own = (FILE_ID, LINE, ROW, SUPERSEDED_BY)
-        columns = self._columns(self._source.history_schema, f"{feed.name}_changes")
-        return [name for name in columns if name not in own]
+    def _own_columns(self, table: str) -> list[str]:
+        """Returns the columns of a history table that are the files' own."""
+        columns = self._columns(self._source.history_schema, table)
+        return [name for name in columns if name not in (FILE_ID, LINE, ROW, SUPERSEDED_BY)]
 
     def _columns(self, schema: str, relation: str) -> list[str]:
         """Returns the columns of a table or view in their order; none if it is not there."""
@@ -394,6 +494,9 @@ class History:
 
     def _changes(self, feed: Feed) -> Identifier:
         return self._history(f"{feed.name}_changes")
+
+    def _steps(self, feed: Feed) -> Identifier:
+        return self._history(f"{feed.name}_steps")
 
     def _landed(self, landing: Landing) -> Identifier:
         return Identifier(self._source.landing_schema, landing.table)

@@ -16,6 +16,7 @@ from psycopg2.sql import SQL, Identifier, Literal
 from extract.bucket import CHUNK_BYTES, Object
 from extract.declaration import Feed, Source
 from extract.prepare import LINE, ROW, SUPERSEDED_BY, Prepared
+from extract.records import Broken, Record
 from extract.warehouse import Warehouse
 
 # A COPY keeps one core of the server busy; more of them at once wait for each other.
@@ -54,6 +55,24 @@ class Landing:
     def table(self) -> str:
         """No two files share it: it ends in the file's id."""
         return f"{self.feed.name}_{self.file_id}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Some records of a file that is loaded in steps, the next ones from `first_row` on."""
+
+    arrival: Arrival
+    file_id: int
+    columns: tuple[str, ...]
+    first_row: int
+    is_last: bool
+    records: Sequence[Record]
+    broken: Sequence[Broken]
+
+    @property
+    def feed(self) -> Feed:
+        """The feed that the file belongs to."""
+        return self.arrival.feed
 
 
 def clear(connection: extensions.connection, source: Source) -> None:

@@ -51,6 +51,8 @@ create table if not exists audit.files (
     error text,
     check (not is_current or row_count >= rejected_count)
 );
+alter table audit.files add column if not exists first_row bigint;
+alter table audit.files add column if not exists is_last_step boolean;
 
 create table if not exists audit.rejected_rows (
     file_id bigint not null references audit.files,
@@ -86,6 +88,10 @@ comment on column audit.files.status is
 'running, complete, same (bytes that were loaded before under another name) or failed.';
 comment on column audit.files.is_current is
 'Whether raw_<source> shows this version (of a change file: those rows that are the newest).';
+comment on column audit.files.first_row is
+'Of a file that is loaded in steps, the record from which on this step took; otherwise NULL.';
+comment on column audit.files.is_last_step is
+'Whether this step took the file''s last record; NULL of a file that was loaded at once.';
 comment on column audit.files.ended_at is 'When it became visible, or failed.';
 comment on table audit.rejected_rows is
 'One row per record of a file that could not be loaded, kept as long as the file''s version is.';
@@ -154,6 +160,7 @@ class Ledger:
                 where
                     source = %s
                     and is_current
+                    and coalesce(is_last_step, true)
                     and to_regclass(format('%%I.%%I', %s, feed)) is not null
                 """,
                 (self._source.name, self._source.raw_schema),
@@ -209,11 +216,8 @@ class Ledger:
                 file_ids.append(_value(cursor))
         return load_id, file_ids
 
-    def is_same(self, arrival: Arrival, file_id: int, item: Object, sha256: str) -> bool:
-        """Notes which version of a file was read, and says whether its bytes are loaded already.
-
-        If so, the ledger knows the object from now on, and it needs no second look.
-        """
+    def note(self, file_id: int, item: Object, sha256: str) -> None:
+        """Notes which version of a file was read, and the digest of its bytes."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -223,6 +227,14 @@ class Ledger:
                 """,
                 (item.size, item.version, item.modified_at, sha256, file_id),
             )
+
+    def is_same(self, arrival: Arrival, file_id: int, item: Object, sha256: str) -> bool:
+        """Notes which version of a file was read, and says whether its bytes are loaded already.
+
+        If so, the ledger knows the object from now on, and it needs no second look.
+        """
+        self.note(file_id, item, sha256)
+        with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
                 select file_id, row_count, rejected_count, columns
@@ -230,6 +242,7 @@ class Ledger:
                 where
                     (source, feed, part, sha256, declaration) = (%s, %s, %s, %s, %s)
                     and is_current
+                    and coalesce(is_last_step, true)
                     and to_regclass(format('%%I.%%I', %s, feed)) is not null
                 order by file_id
                 limit 1
@@ -279,7 +292,7 @@ class Ledger:
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
-                select row_count - rejected_count
+                select cast(sum(row_count - rejected_count) as bigint)
                 from audit.files
                 where (source, feed, part) = (%s, %s, %s) and is_current
                 """,
@@ -287,6 +300,60 @@ class Ledger:
             )
             row = cursor.fetchone()
             return row[0] if row else None
+
+    def taken(self, arrival: Arrival, item: Object, sha256: str) -> int | None:
+        """Returns how many records of a file with these bytes were taken in steps; None if all.
+
+        Raises LoadError if what is there of this part of the feed are records of other bytes.
+        """
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select
+                    coalesce(sum(row_count), 0)::bigint,
+                    coalesce(bool_or(coalesce(is_last_step, true)), false),
+                    coalesce(bool_or((sha256, declaration) != (%s, %s)), false)
+                from audit.files
+                where (source, feed, part) = (%s, %s, %s) and is_current
+                """,
+                (
+                    sha256,
+                    arrival.feed.digest,
+                    self._source.name,
+                    arrival.feed.name,
+                    arrival.part,
+                ),
+            )
+            count, is_whole, is_other = cursor.fetchall()[0]
+            if is_other:
+                raise LoadError(
+                    f"{arrival.item.key}: is another file, or declared otherwise, than the one of "
+                    f"which {count} records are loaded: load it whole (python -m extract load "
+                    f"{self._source.name})"
+                )
+            if is_whole:
+                cursor.execute(
+                    """
+                    update audit.files
+                    set file = %s, size_bytes = %s, version = %s, modified_at = %s
+                    where
+                        (source, feed, part) = (%s, %s, %s)
+                        and is_current
+                        and coalesce(is_last_step, true)
+                    """,
+                    (
+                        item.key,
+                        item.size,
+                        item.version,
+                        item.modified_at,
+                        self._source.name,
+                        arrival.feed.name,
+                        arrival.part,
+                    ),
+                )
+                return None
+            taken: int = count
+            return taken
 
     def reject(
         self, arrival: Arrival, file_id: int, rejected: Iterator[tuple[int, str, str]]

@@ -84,7 +84,7 @@ def load(
     """
     started = time.monotonic()
     bucket = source_bucket(source.name)
-    found = _find(source, bucket)
+    found = find_arrivals(source, bucket)
     try:
         with closing(warehouse.connect()) as connection:
             ledger = Ledger(connection, source)
@@ -116,7 +116,7 @@ def load(
     )
 
 
-def _find(source: Source, bucket: Bucket) -> list[Arrival]:
+def find_arrivals(source: Source, bucket: Bucket) -> list[Arrival]:
     """Returns the newest file of each part of a whole table, and all change files, by age."""
     objects = sorted(bucket.objects(), key=lambda item: (item.modified_at, item.key))
     found: list[Arrival] = []
@@ -169,7 +169,7 @@ class _Load:
 
     def run(self, arrivals: Sequence[Arrival]) -> list[FileResult]:
         """Loads the files; returns what became of those whose bytes are new."""
-        work = _work_folder(self.source)
+        work = work_folder(self.source)
         load_id, file_ids = self.ledger.begin(arrivals)
         try:
             files = [
@@ -188,7 +188,13 @@ class _Load:
                 landings = self._land(landings, work)
             for landing in landings:
                 self._check(landing)
-            self._publish(load_id, landings)
+            commit(
+                self.connection,
+                self.source,
+                self.ledger,
+                load_id,
+                lambda history: history.publish(landings),
+            )
         except BaseException as error:
             # Ctrl-C too: whatever the reason, the ledger says that this load is over. If the server
             # is gone and cannot be told, the next load finds this one interrupted and does the
@@ -321,30 +327,37 @@ class _Load:
             f"{landing.file_id}"
         )
 
-    def _publish(self, load_id: int, landings: Sequence[Landing]) -> None:
-        """Makes the load visible in one commit, as soon as no one reads what it replaces."""
-        for attempt in range(1, LOCK_ATTEMPTS + 1):
-            try:
-                with self.connection, self.connection.cursor() as cursor:
-                    cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
-                    History(cursor, self.source).publish(landings)
-                    self.ledger.complete(load_id)
-                break
-            except psycopg2.errors.LockNotAvailable as error:
-                if attempt == LOCK_ATTEMPTS:
-                    raise LoadError(
-                        f"{self.source.name}: the views in {self.source.raw_schema} were in use "
-                        f"for {LOCK_ATTEMPTS * LOCK_SECONDS} s: load again later"
-                    ) from error
-                time.sleep(0.5)
-        # Dropping what is no longer kept can wait: for readers of an old version, until next time.
-        with (
-            suppress(psycopg2.errors.LockNotAvailable),
-            self.connection,
-            self.connection.cursor() as cursor,
-        ):
-            cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
-            History(cursor, self.source).prune()
+
+def commit(
+    connection: extensions.connection,
+    source: Source,
+    ledger: Ledger,
+    load_id: int,
+    publish: Callable[[History], None],
+) -> None:
+    """Makes a load visible in one commit, as soon as no one reads what it replaces."""
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+                publish(History(cursor, source))
+                ledger.complete(load_id)
+            break
+        except psycopg2.errors.LockNotAvailable as error:
+            if attempt == LOCK_ATTEMPTS:
+                raise LoadError(
+                    f"{source.name}: the views in {source.raw_schema} were in use for "
+                    f"{LOCK_ATTEMPTS * LOCK_SECONDS} s: load again later"
+                ) from error
+            time.sleep(0.5)
+    # Dropping what is no longer kept can wait: for readers of an old version, until next time.
+    with (
+        suppress(psycopg2.errors.LockNotAvailable),
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+        History(cursor, source).prune()
 
 
 def _side_by_side(task: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -374,12 +387,12 @@ def _rejects(path: Path) -> Iterator[tuple[int, str, str]]:
             yield int(line), content, reason
 
 
-def _work_folder(source: Source) -> Path:
+def work_folder(source: Source, purpose: str = "load") -> Path:
     """Makes an empty folder, and removes those that killed loads of the source left behind."""
     for folder in WORK.glob(f"{source.name}.*"):
         if not psutil.pid_exists(int(folder.suffix[1:])):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = WORK / f"{source.name}.{os.getpid()}"
+    folder = WORK / f"{source.name}.{purpose}.{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -86,11 +86,11 @@ def prepare_carefully(original: Path, where: str, feed: Feed, out: Path) -> Prep
     rejects = out.with_suffix(".rejects")
     rows = rejected = 0
     with (
-        _open_text(original, feed.format) as text,
+        open_text(original, feed.format) as text,
         out.open("w", encoding="utf-8", newline="") as kept,
         rejects.open("w", encoding="utf-8", newline="") as refused,
     ):
-        header, lines = _read_header(text, where, feed)
+        header, lines = read_header(text, where, feed)
         columns = raw_columns(header, where, feed)
         write = csv.writer(kept, delimiter=feed.format.delimiter, quotechar=COPY_QUOTE).writerow
         write([*columns, LINE, ROW])
@@ -218,7 +218,7 @@ def _parse_header(line: bytes, file_format: Format) -> list[str]:
     return next(csv.reader([text], delimiter=file_format.delimiter, quotechar=file_format.quote))
 
 
-def _open_text(path: Path, file_format: Format) -> TextIO:
+def open_text(path: Path, file_format: Format) -> TextIO:
     """Opens a file so that its lines end where those of its kind do, and no byte is lost."""
     encoding = codecs.lookup(file_format.encoding).name
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
@@ -229,7 +229,7 @@ def _open_text(path: Path, file_format: Format) -> TextIO:
     return path.open(encoding=encoding, newline=newline, errors="extract.escape_bytes")
 
 
-def _read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
+def read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
     """Returns the names of the columns, and how many lines they took."""
     file_format = feed.format
     with Path(text.name).open("rb") as file:
