@@ -68,7 +68,8 @@ class Bucket(Protocol):
         """Gives the object another key and returns it; what is already there is not overwritten.
 
         Raises LoadError, with the object where it was, if `new_key` is taken, or if the object is
-        gone or no longer the version that `item` says. Killed in the middle, S3 holds both copies.
+        gone or no longer the version that `item` says. Killed in the middle, S3 holds both copies,
+        and moving it again removes the first.
         """
 
     def delete(self, key: str) -> None:
@@ -289,24 +290,16 @@ class S3Bucket:
         where = f"{self.url}/{item.key}"
         origin = {"Bucket": self._name, "Key": self._prefix + item.key}
         with self._errors(where):
+            etag = f'"{item.version}"'
             try:
-                self._head(new_key)
+                there = self._head(new_key)
             except ClientError as error:
                 if _status(error) != 404:
                     raise
+                self._copy(origin, new_key, etag, where)
             else:
-                raise LoadError(f"{where}: cannot be moved: there already is a {new_key}")
-            etag = f'"{item.version}"'
-            try:
-                self._client.copy(
-                    origin, self._name, self._prefix + new_key, {"CopySourceIfMatch": etag}
-                )
-            except ClientError as error:
-                if _status(error) == 412:
-                    raise LoadError(
-                        f"{where}: cannot be moved: it changed since it was read"
-                    ) from error
-                raise
+                if (there.size, there.version) != (item.size, item.version):
+                    raise LoadError(f"{where}: cannot be moved: there already is a {new_key}")
             try:
                 self._client.delete_object(**origin, IfMatch=etag)
             except ClientError as error:
@@ -314,6 +307,20 @@ class S3Bucket:
                 if _status(error) not in (404, 412):
                     raise
             return self._head(new_key)
+
+    def _copy(self, origin: dict[str, str], new_key: str, etag: str, where: str) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._client.copy(
+                origin, self._name, self._prefix + new_key, {"CopySourceIfMatch": etag}
+            )
+        except ClientError as error:
+            if _status(error) == 412:
+                raise LoadError(
+                    f"{where}: cannot be moved: it changed since it was read"
+                ) from error
+            raise
 
     def delete(self, key: str) -> None:
         """Removes the object."""

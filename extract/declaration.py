@@ -63,11 +63,15 @@ class Feed:
 
 @dataclass(frozen=True)
 class Source:
-    """One source system: its feeds become visible together, in one load."""
+    """One source system: its feeds become visible together, in one load.
+
+    With `drops`, people leave its files in the bucket one by one: any of them may be missing.
+    """
 
     name: str
     description: str
     feeds: tuple[Feed, ...]
+    drops: bool = False
 
     @property
     def raw_schema(self) -> str:
@@ -100,13 +104,17 @@ def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
 
 
 def _source(name: str, body: Any, where: str) -> Source:
-    keys = {"description", "format", "feeds"}
+    keys = {"description", "format", "feeds", "drops"}
     fields = _mapping(body, keys, {"description", "feeds"}, where)
     _identifier(name, where)
     feeds = _mapping(fields["feeds"], None, set(), f"{where}: feeds")
+    drops = fields.get("drops", False)
+    if not isinstance(drops, bool):
+        raise ConfigurationError(f"{where}: drops: expected true or false, found {drops!r}")
     return Source(
         name=name,
         description=fields["description"],
+        drops=drops,
         feeds=tuple(
             _feed(feed, body, fields.get("format", {}), f"{where}: feeds: {feed}")
             for feed, body in feeds.items()

@@ -1,7 +1,7 @@
 """The ledger in schema `audit`: which loads ran, which files they brought, what was rejected."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from psycopg2 import errors, extensions
 from psycopg2.extras import execute_values
@@ -10,6 +10,7 @@ from extract.bucket import Object
 from extract.declaration import Source
 from extract.errors import LoadError
 from extract.landing import Arrival, clear
+from extract.warehouse import Warehouse
 
 # How long a load waits for another one of the same source.
 LOCK_SECONDS = 3
@@ -287,6 +288,27 @@ class Ledger:
                 )
         return True
 
+    def load_of(self, arrival: Arrival) -> int:
+        """Returns the load that brought what this file holds, which is current."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select load_id
+                from audit.files
+                where
+                    (source, feed, part, file, version) = (%s, %s, %s, %s, %s)
+                    and is_current
+                """,
+                (
+                    self._source.name,
+                    arrival.feed.name,
+                    arrival.part,
+                    arrival.item.key,
+                    arrival.item.version,
+                ),
+            )
+            return _value(cursor)
+
     def previous_rows(self, arrival: Arrival) -> int | None:
         """Returns how many rows the current version of a whole file has; None if there is none."""
         with self._connection, self._connection.cursor() as cursor:
@@ -444,6 +466,18 @@ class Ledger:
             interrupted = [row[0] for row in cursor.fetchall()]
         for load_id in interrupted:
             self.fail(load_id, "interrupted")
+
+
+def is_loaded(source: Source, warehouse: Warehouse) -> bool:
+    """Returns whether anything of the source is visible in the warehouse."""
+    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('audit.files') is not null")
+        if not _value(cursor):
+            return False
+        cursor.execute(
+            "select count(*) from audit.files where source = %s and is_current", (source.name,)
+        )
+        return _value(cursor) > 0
 
 
 def _value(cursor: extensions.cursor) -> int:

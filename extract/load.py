@@ -3,12 +3,15 @@
 import csv
 import fnmatch
 import os
+import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,6 +43,8 @@ WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 # for long, and try again.
 LOCK_SECONDS = 2
 LOCK_ATTEMPTS = 30
+# Where a drop lies once it is loaded: in a folder named by its load.
+PROCESSED = re.compile(r"processed/(\d+)/")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -69,22 +74,29 @@ class LoadResult:
         """Rows that were loaded, over all files."""
         return sum(file.rows or 0 for file in self.files)
 
+    @property
+    def is_news(self) -> bool:
+        """Whether any file brought other bytes than were loaded before."""
+        return any(file.rows is not None for file in self.files)
+
 
 def load(
     source: Source,
     warehouse: Warehouse,
     progress: Progress | None = None,
     accept_smaller: bool = False,
+    arrivals: Sequence[Arrival] | None = None,
 ) -> LoadResult:
     """Loads the new and changed files of a source; they become visible together, or not at all.
 
+    `arrivals` are the files to look at; by default, what is in the source's bucket.
     `accept_smaller` takes whole tables that lost more rows than sources.yml allows. Raises
     LoadError, naming the file, if one is missing or broken, or if a server fails; what was loaded
     before stays as it was.
     """
     started = time.monotonic()
     bucket = source_bucket(source.name)
-    found = find_arrivals(source, bucket)
+    found = find_arrivals(source, bucket) if arrivals is None else arrivals
     try:
         with closing(warehouse.connect()) as connection:
             ledger = Ledger(connection, source)
@@ -117,27 +129,41 @@ def load(
 
 
 def find_arrivals(source: Source, bucket: Bucket) -> list[Arrival]:
-    """Returns the newest file of each part of a whole table, and all change files, by age."""
-    objects = sorted(bucket.objects(), key=lambda item: (item.modified_at, item.key))
+    """Returns the newest file of each part of a whole table, and all change files, by age.
+
+    Raises LoadError if one is missing; of a source with drops, if all are.
+    """
+    objects = sorted(bucket.objects(), key=lambda item: _age(source, item))
     found: list[Arrival] = []
     missing: list[str] = []
     for feed in source.feeds:
         for part in feed.files:
-            matches = [item for item in objects if fnmatch.fnmatchcase(item.key, part)]
+            matches = [item for item in objects if _matches(source, item, part)]
             found += [Arrival(feed, part, item) for item in matches[-1:]]
             missing += [] if matches else [part]
         if feed.changes:
             found += [
                 Arrival(feed, feed.changes, item)
                 for item in objects
-                if fnmatch.fnmatchcase(item.key, feed.changes)
+                if _matches(source, item, feed.changes)
             ]
-    if missing:
+    if missing and not (source.drops and found):
         raise LoadError(
             f"{source.name}: {', '.join(missing)} not found in {bucket.url} (declared in "
             "extract/sources.yml)"
         )
     return found
+
+
+def _age(source: Source, item: Object) -> tuple[int, datetime, str]:
+    """Sorts by time; of drops, those that were loaded before come first, in the order of loads."""
+    processed = PROCESSED.match(item.key) if source.drops else None
+    return (int(processed[1]) if processed else sys.maxsize, item.modified_at, item.key)
+
+
+def _matches(source: Source, item: Object, pattern: str) -> bool:
+    name = PROCESSED.sub("", item.key) if source.drops else item.key
+    return fnmatch.fnmatchcase(name, pattern)
 
 
 @dataclass(frozen=True)
@@ -223,7 +249,7 @@ class _Load:
             try:
                 item = self.bucket.download(file.arrival.item, file.original)
             except LoadError as error:
-                raise FileError(str(error), file.file_id) from error
+                raise FileError(str(error), file.file_id, is_unread=True) from error
             return item, content_digest(file.original)
 
     def _prepare(self, file: "_File") -> Landing:

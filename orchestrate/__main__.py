@@ -1,18 +1,20 @@
-"""Command line: `python -m orchestrate run [SOURCE ...]` and `python -m orchestrate answers`."""
+"""Command line: `python -m orchestrate run [SOURCE ...] | watch SOURCE | answers`."""
 
 import argparse
 import os
+import re
 import sys
 
 from rich.console import Console
 
 from extract.__main__ import select
-from extract.declaration import read_sources
+from extract.declaration import Source, read_sources
 from extract.errors import ConfigurationError, LoadError
 from extract.warehouse import find_warehouse
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.run import run, start_dbt
+from orchestrate.watch import Clock, stopped_by_signals, watch_drops, watch_steps
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +23,22 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run_command = commands.add_parser("run", help="load, dbt build, answers")
     run_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
+    watch_command = commands.add_parser("watch", help="load and build on the clock")
+    watch_command.add_argument("source", metavar="SOURCE")
+    watch_command.add_argument(
+        "--every", type=seconds, default=10.0, metavar="10s", help="time from tick to tick"
+    )
+    watch_command.add_argument(
+        "--batch", type=int, metavar="N", help="take so many records a tick, until all are there"
+    )
+    watch_command.add_argument(
+        "--settle",
+        type=seconds,
+        default=5.0,
+        metavar="5s",
+        help="how long a dropped file must not have changed to be taken",
+    )
+    watch_command.add_argument("--ticks", type=int, metavar="N", help="stop after so many ticks")
     commands.add_parser("answers", help="print the answers from what is built")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -29,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             chosen = select(sources, options.sources)
             return run(chosen, find_warehouse(), console, everything=not options.sources)
+        if options.command == "watch":
+            (source,) = select(sources, [options.source])
+            return _watch(source, options, console)
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
         print_answers(warehouse, start_dbt().analyses(), console)
@@ -39,6 +60,32 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def seconds(text: str) -> float:
+    """Returns 10.0 for `10s` or `10`, 600.0 for `10m`; raises ValueError if it is no duration."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    if not match:
+        raise ValueError(text)
+    units = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return float(match[1]) * units[match[2]]
+
+
+def _watch(source: Source, options: argparse.Namespace, console: Console) -> int:
+    if not options.every:
+        raise ConfigurationError("--every: ticks need some time in between")
+    if options.batch is None and not source.drops:
+        raise ConfigurationError(
+            f"{source.name}: extract/sources.yml declares no drops for it; to load its files in "
+            "steps, say --batch N"
+        )
+    warehouse = find_warehouse()
+    os.environ.update(warehouse.variables())
+    with stopped_by_signals() as stop:
+        clock = Clock(options.every, options.ticks, stop, console)
+        if options.batch is not None:
+            return watch_steps(source, warehouse, console, clock, options.batch)
+        return watch_drops(source, warehouse, console, clock, options.settle)
 
 
 if __name__ == "__main__":

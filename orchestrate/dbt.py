@@ -49,7 +49,18 @@ class Dbt:
         """
         # @: also the seeds and tables of other origin that those models need.
         selection = [f"@source:{source}" for source in sources]
-        arguments = ["build", "--exclude-resource-type", "unit_test"]
+        return self._run(["build", "--exclude-resource-type", "unit_test"], selection)
+
+    def refresh(self, source: str) -> list[Node]:
+        """Brings up to date what holds rows of the source, untested; views need nothing.
+
+        All of it must have been built before.
+        """
+        kinds = ("table", "incremental")
+        selection = [f"source:{source}+,config.materialized:{kind}" for kind in kinds]
+        return self._run(["run"], selection)
+
+    def _run(self, arguments: list[str], selection: list[str]) -> list[Node]:
         if selection:
             arguments += ["--select", *selection]
         results = self._invoke(self._runner, arguments, may_fail=True)

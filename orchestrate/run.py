@@ -36,7 +36,7 @@ def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, every
             result = load(source, warehouse, progress)
             console.print("\n".join(describe(result)), highlight=False, markup=False)
     dbt = start_dbt()
-    if not _build(dbt, names, console):
+    if not build(dbt, names, console):
         return 1
     console.rule("Answers", align="left")
     print_answers(warehouse, dbt.analyses(names), console)
@@ -52,7 +52,11 @@ def start_dbt() -> "Dbt":
     return Dbt()
 
 
-def _build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
+def build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
+    """Builds and tests what depends on the sources (all if none is named), and prints how it went.
+
+    Returns whether nothing failed.
+    """
     from orchestrate.dbt import failures, warnings
 
     console.rule("Build and test", align="left")

@@ -1,0 +1,152 @@
+"""Takes in files that people drop into a source's folder, one by one, whenever they like.
+
+A file is loaded when it has come to rest, on its own, and then moved: to `processed/<load>/` if
+the warehouse has what it holds, to `error/` beside a text that says why if it cannot be loaded. The
+move is the last thing that happens: a file that is still there after a crash is looked at again,
+and its bytes are known if they were loaded.
+"""
+
+import fnmatch
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+
+from extract.bucket import Bucket, Object, source_bucket
+from extract.declaration import Source
+from extract.errors import ConfigurationError, FileError, LoadError
+from extract.landing import Arrival
+from extract.ledger import Ledger
+from extract.load import LoadResult, load
+from extract.warehouse import Warehouse
+
+PROCESSED = "processed"
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What became of one file: `result` if it was loaded, or known already; else `error`.
+
+    `moved_to` is its new key; None if it stays, to be tried again.
+    """
+
+    key: str
+    result: LoadResult | None = None
+    error: str | None = None
+    moved_to: str | None = None
+
+
+class Drops:
+    """The dropped files of one source, looked at whenever `poll` is called."""
+
+    def __init__(self, source: Source, warehouse: Warehouse, settle: float) -> None:
+        """A file is at rest if it did not change between two polls, nor in the last `settle` s.
+
+        Raises ConfigurationError if sources.yml declares no drops for the source.
+        """
+        if not source.drops:
+            raise ConfigurationError(f"{source.name}: extract/sources.yml declares no drops for it")
+        self._source = source
+        self._warehouse = warehouse
+        self._settle = timedelta(seconds=settle)
+        self._seen: set[Object] = set()
+        # What was moved, by its new key: the object, and the key that it had.
+        self._moved: dict[str, tuple[Object, str]] = {}
+        self.unknown: list[str] = []
+
+    def poll(self) -> list[Drop]:
+        """Loads and moves the files that are at rest, the oldest first.
+
+        After it, `unknown` are the keys that no feed's pattern matches; they are left alone. Raises
+        LoadError if the bucket cannot be listed.
+        """
+        bucket = source_bucket(self._source.name)
+        there = {item.key: item for item in bucket.objects()}
+        self._put_back(bucket, there)
+        dropped = [
+            item
+            for item in there.values()
+            if PurePosixPath(item.key).parts[0] not in (PROCESSED, ERROR)
+        ]
+        settled = [item for item in dropped if item in self._seen and self._is_at_rest(item)]
+        self._seen = set(dropped)
+        self.unknown = [item.key for item in dropped if not self._arrival(item)]
+        arrivals = [self._arrival(item) for item in sorted(settled, key=_age)]
+        return [self._take(bucket, arrival, there) for arrival in arrivals if arrival]
+
+    def _put_back(self, bucket: Bucket, there: dict[str, Object]) -> None:
+        """Takes files as dropped anew to which someone still wrote after they had been moved."""
+        for moved_to, (item, key) in list(self._moved.items()):
+            found = there.get(moved_to)
+            if found != item:
+                del self._moved[moved_to]
+                if found and key not in there:
+                    del there[moved_to]
+                    there[key] = bucket.move(found, key)
+
+    def _is_at_rest(self, item: Object) -> bool:
+        return datetime.now(UTC) - item.modified_at >= self._settle
+
+    def _arrival(self, item: Object) -> Arrival | None:
+        for feed in self._source.feeds:
+            for part in (*feed.files, *([feed.changes] if feed.changes else [])):
+                if fnmatch.fnmatchcase(item.key, part):
+                    return Arrival(feed, part, item)
+        return None
+
+    def _take(self, bucket: Bucket, arrival: Arrival, there: dict[str, Object]) -> Drop:
+        key = arrival.item.key
+        try:
+            result = load(self._source, self._warehouse, arrivals=[arrival])
+        except FileError as error:
+            if error.is_unread:
+                return Drop(key, error=str(error))
+            return self._set_aside(bucket, arrival, str(error), there)
+        except LoadError as error:
+            return Drop(key, error=str(error))
+        try:
+            target = f"{PROCESSED}/{self._load_of(arrival)}/{key}"
+            moved_to = self._move(bucket, arrival.item, _free(target, arrival.item, there), there)
+        except LoadError as error:
+            # It changed meanwhile, most likely: then what it is now will be loaded next.
+            return Drop(key, result, str(error))
+        return Drop(key, result, moved_to=moved_to)
+
+    def _move(self, bucket: Bucket, item: Object, target: str, there: dict[str, Object]) -> str:
+        moved = bucket.move(item, target)
+        there[target] = moved
+        self._moved[target] = (moved, item.key)
+        return target
+
+    def _load_of(self, arrival: Arrival) -> int:
+        with closing(self._warehouse.connect()) as connection:
+            return Ledger(connection, self._source).load_of(arrival)
+
+    def _set_aside(
+        self, bucket: Bucket, arrival: Arrival, error: str, there: dict[str, Object]
+    ) -> Drop:
+        key = arrival.item.key
+        target = _free(f"{ERROR}/{key}", arrival.item, there)
+        try:
+            # The reason first, so that no file lies there without one.
+            bucket.put(f"{target}.txt", f"{error}\n".encode())
+            self._move(bucket, arrival.item, target, there)
+        except LoadError as failure:
+            return Drop(key, error=f"{error}; {failure}")
+        return Drop(key, error=error, moved_to=target)
+
+
+def _age(item: Object) -> tuple[datetime, str]:
+    return item.modified_at, item.key
+
+
+def _free(key: str, item: Object, there: dict[str, Object]) -> str:
+    """Returns the key, with a number before its suffix if something else has it."""
+    path = PurePosixPath(key)
+    number, free = 1, key
+    # In S3, a move that was interrupted has left the same object there.
+    while free in there and (there[free].size, there[free].version) != (item.size, item.version):
+        number += 1
+        free = str(path.with_name(f"{path.stem}.{number}{path.suffix}"))
+    return free

@@ -1,0 +1,172 @@
+"""Watches a source: on the clock, it loads what comes next and builds what depends on it."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+
+from extract.declaration import Source
+from extract.drops import Drop, Drops
+from extract.errors import FileError, LoadError
+from extract.ledger import is_loaded
+from extract.load import FileResult
+from extract.steps import Steps
+from extract.warehouse import Warehouse
+from orchestrate.run import build, start_dbt
+
+if TYPE_CHECKING:
+    from orchestrate.dbt import Dbt
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Beats every so many seconds, from when it is first asked, until `stop` is set.
+
+    `limit` is after how many ticks it stops by itself; None for never.
+    """
+
+    every: float
+    limit: int | None
+    stop: threading.Event
+    console: Console
+
+    def ticks(self) -> Iterator[int]:
+        """Yields 1, 2, … on the beat. Beats that pass while a tick is not over are left out."""
+        begin = time.monotonic()
+        beat = number = 0
+        while not self.stop.wait(max(0.0, begin + beat * self.every - time.monotonic())):
+            number += 1
+            yield number
+            if number == self.limit:
+                return
+            took = time.monotonic() - begin - beat * self.every
+            passed = int(took / self.every)
+            if passed:
+                _print(
+                    self.console,
+                    f"  overrun: tick {number} took {took:.1f} s where {self.every:g} s are "
+                    f"allowed; {passed} left out",
+                )
+            beat += passed + 1
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Gives an event that SIGINT and SIGTERM set, so that a tick is finished before the end."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def watch_steps(
+    source: Source, warehouse: Warehouse, console: Console, clock: Clock, size: int
+) -> int:
+    """Takes the next `size` records on every tick, until all are there.
+
+    The first and the last tick build and test all that depends on the source, those between only
+    what holds rows. Returns 0, or 1 if the last build failed. Raises FileError if a file is broken.
+    """
+    with closing(Steps(source, warehouse, size)) as steps:
+        dbt = start_dbt()
+        whole = True
+        for tick in clock.ticks():
+            started = time.monotonic()
+            result = _retry(steps.load_next)
+            if result is None:
+                continue
+            loaded = time.monotonic()
+            is_last = sum(_records(file) for file in result.files) < size
+            if is_last or whole:
+                whole = not build(dbt, [source.name], console)
+            else:
+                whole = not _refresh(dbt, source)
+            _print(
+                console,
+                f"tick {tick}: {_describe(result.files) or 'nothing left'}; load "
+                f"{loaded - started:.2f} s, dbt {time.monotonic() - loaded:.2f} s"
+                + (", failed" if whole else ""),
+            )
+            if is_last:
+                return 1 if whole else 0
+    return 0
+
+
+def watch_drops(
+    source: Source, warehouse: Warehouse, console: Console, clock: Clock, settle: float
+) -> int:
+    """Takes the files that were dropped, and did not change for `settle` seconds, on every tick.
+
+    What depends on the source is built after every tick that loaded something. Returns 0.
+    """
+    drops = Drops(source, warehouse, settle)
+    dbt = start_dbt()
+    unknown: set[str] = set()
+    # A watch that was killed may have loaded what it did not come to build.
+    to_build = is_loaded(source, warehouse)
+    for tick in clock.ticks():
+        for drop in _retry(drops.poll) or ():
+            _print(console, f"tick {tick}: {_tell(drop)}")
+            to_build = to_build or (drop.result is not None and drop.result.is_news)
+        for key in sorted(set(drops.unknown) - unknown):
+            _print(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
+        unknown = set(drops.unknown)
+        if to_build:
+            to_build = not build(dbt, [source.name], console)
+    return 0
+
+
+def _refresh(dbt: "Dbt", source: Source) -> bool:
+    from orchestrate.dbt import failures
+
+    failed = failures(dbt.refresh(source.name))
+    for node in failed:
+        print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
+    return not failed
+
+
+def _retry(task: Callable[[], T]) -> T | None:
+    """Does the task. What may pass, such as a server that is away, is left to the next tick."""
+    try:
+        return task()
+    except LoadError as error:
+        if isinstance(error, FileError) and not error.is_unread:
+            raise
+        print(f"error: {error} (to be tried again)", file=sys.stderr)
+    return None
+
+
+def _records(file: FileResult) -> int:
+    return (file.rows or 0) + file.rejected
+
+
+def _describe(files: Sequence[FileResult]) -> str:
+    return ", ".join(
+        f"{_records(file):,} records of {file.file}"
+        + (f" ({file.rejected:,} rejected)" if file.rejected else "")
+        for file in files
+    )
+
+
+def _tell(drop: Drop) -> str:
+    moved = f"; now {drop.moved_to}" if drop.moved_to else "; left where it is"
+    if drop.result is None or drop.error:
+        return f"{drop.key}: {drop.error}{moved}"
+    news = _describe(drop.result.files) if drop.result.is_news else "known already"
+    return f"{drop.key}: {news}{moved}"
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
