@@ -1,3 +1,9 @@
+{%- set reports = [
+    'agg_transactions_by_condominium',
+    'agg_transactions_by_resident',
+    'agg_daily_transactions_by_property_type',
+] -%}
+
 with raw_transactions as (
 
     select
@@ -14,17 +20,13 @@ counted as (
         count(*) as transaction_count,
         sum(amount) as amount
     from {{ ref('fact_transaction') }}
-    {% for report in [
-        'agg_transactions_by_condominium',
-        'agg_transactions_by_resident',
-        'agg_daily_transactions_by_property_type',
-    ] -%}
-        union all
-        select
-            '{{ report }}' as relation,
-            sum(transaction_count) as transaction_count,
-            sum(total_amount) as amount
-        from {{ ref(report) }}
+    {% for report in reports %}
+    union all
+    select
+        '{{ report }}' as relation,
+        sum(transaction_count) as transaction_count,
+        sum(total_amount) as amount
+    from {{ ref(report) }}
     {% endfor %}
 )
 

@@ -18,8 +18,8 @@ totals as (
     select
         transactions.transaction_date,
         properties.property_type,
-        count(*) as transaction_count,
-        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount
+        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount,
+        count(*) as transaction_count
     from transactions
     inner join properties
         on transactions.property_key = properties.property_key

@@ -16,8 +16,8 @@ totals as (
         condominiums.condominium_key,
         condominiums.condominium_id,
         condominiums.condominium_name,
-        count(*) as transaction_count,
-        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount
+        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount,
+        count(*) as transaction_count
     from transactions
     inner join condominiums
         on transactions.condominium_key = condominiums.condominium_key

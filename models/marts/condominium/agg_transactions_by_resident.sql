@@ -18,8 +18,8 @@ totals as (
     select
         residents.resident_key,
         residents.resident_id,
-        count(*) as transaction_count,
-        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount
+        cast(sum(transactions.amount) as numeric(19, 2)) as total_amount,
+        count(*) as transaction_count
     from transactions
     inner join residents
         on transactions.resident_key = residents.resident_key
