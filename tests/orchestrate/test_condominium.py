@@ -94,7 +94,7 @@ def test_the_reports_on_the_real_files_are_the_known_ones(run: Run, query: Query
     # Each dimension has its unknown member besides.
     for dimension, rows in (("condominium", 3), ("property", 36), ("resident", 39)):
         assert query(f"select count(*) from marts_condominium.dim_{dimension}") == [(rows + 1,)]
-    for answer in ("daily_totals_by_property_type", "totals_by_condominium", "totals_by_resident"):
+    for answer in ("daily_totals_by_property_type", "odd_transactions", "totals_by_condominium"):
         assert f"condominium_{answer}: " in done.stdout
 
 

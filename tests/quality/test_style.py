@@ -38,8 +38,6 @@ EXCEPTIONS: Exceptions = {
     ("covered", "dim_person_masked"): "a view of the rows of a table whose key is tested",
     ("covered", "dim_customer_masked"): "a view of the rows of a table whose keys are tested",
     ("shape", "dim_resident_masked"): "for readers, who find it by its name",
-    ("shape", "dq_transactions_of_another_condominium"): "read by people, when its test warns",
-    ("shape", "dq_transactions_before_registration"): "read by people, when its test warns",
     ("shape", "stg_condominium__rejected_values"): "read by people, when its test warns",
     ("covered", "dim_resident_masked"): "a view of the rows of a table whose key is tested",
     ("covered", "dq_transactions_of_another_condominium"): "a view of rows whose key is tested",
