@@ -1,9 +1,9 @@
-"""A sample bucket: the six AdventureWorks files, generated in their raw format.
+"""A sample bucket: the files of each source, generated in their raw format.
 
 For machines without a bucket of their own (`make run` with nothing set), for tests and for
 benchmarks at any size. The rows are invented; their number at scale 1, their format and their
 awkward traits (stores without a person, homonyms, discounts, ties, names in other alphabets) are
-those of the real set.
+those of the real sets.
 """
 
 import shutil
@@ -17,6 +17,7 @@ from local.sample.catalog import (
     offer_rows,
     product_rows,
 )
+from local.sample.condominium import write_condominiums
 from local.sample.orders import DETAIL_HEADER, ORDER_HEADER, write_orders
 from local.sample.people import CUSTOMER_HEADER, PERSON_HEADER, customer_rows, person_rows
 from local.sample.population import Population
@@ -24,19 +25,18 @@ from local.sample.raw_file import RawFile
 
 __all__ = ["generate"]
 
-SOURCE = "adventure_works"
-
 
 def generate(scale: float, out: Path) -> dict[str, int]:
-    """Write the six sample files under `out`/adventure_works and return their numbers of rows.
+    """Write the sample files of all sources under `out` and return their numbers of rows.
 
     The same scale gives the same bytes, on any machine and Python version. Memory does not depend
-    on the scale. The files appear under their names only when all six are complete: an interrupted
-    run leaves whatever was there before.
+    on the scale. The files appear under their names only when all are complete: an interrupted run
+    leaves whatever was there before.
 
     Args:
         scale: multiple of the real set's persons, customers, orders and order lines (1 = its own
-            19,972, 19,820, 31,465 and 121,317); products and special offers do not scale.
+            19,972, 19,820, 31,465 and 121,317); products and special offers do not scale, and of
+            condominiums there are never fewer than in the real set.
         out: folder to write into; made if missing, and files of an earlier sample are replaced.
 
     Returns:
@@ -56,7 +56,12 @@ def generate(scale: float, out: Path) -> dict[str, int]:
     files: list[RawFile] = []
 
     def create(path: str, header: str) -> RawFile:
-        files.append(RawFile(unfinished, f"{SOURCE}/{path}", header))
+        files.append(RawFile(unfinished, f"adventure_works/{path}", header))
+        return files[-1]
+
+    def create_plain(path: str, header: str) -> RawFile:
+        # Of these a record begins with a line end; the last has none.
+        files.append(RawFile(unfinished, f"condominium/{path}", header, start="", end=""))
         return files[-1]
 
     try:
@@ -71,6 +76,7 @@ def generate(scale: float, out: Path) -> dict[str, int]:
         header = create("sales/Sales.SalesOrderHeader.csv", ORDER_HEADER)
         detail = create("sales/Sales.SalesOrderDetail.csv", DETAIL_HEADER)
         write_orders(population, products, header, detail)
+        write_condominiums(scale, create_plain)
         for file in files:
             file.close()
         for file in files:

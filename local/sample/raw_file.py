@@ -16,17 +16,27 @@ _MASK_48 = (1 << 48) - 1
 class RawFile:
     """One file of the bucket, written in chunks and counting its rows."""
 
-    def __init__(self, folder: Path, path: str, header: str) -> None:
-        """Create `folder`/`path` and write its header line; `path` uses forward slashes."""
+    def __init__(
+        self,
+        folder: Path,
+        path: str,
+        header: str,
+        start: str = "\N{BYTE ORDER MARK}",
+        end: str = CRLF,
+    ) -> None:
+        """Create `folder`/`path` and write its header between `start` and `end`.
+
+        `path` uses forward slashes.
+        """
         self.path = path
         self.rows = 0
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._file = target.open("wb")
-        self._file.write(f"\N{BYTE ORDER MARK}{header}{CRLF}".encode())
+        self._file.write(f"{start}{header}{end}".encode())
 
     def write(self, rows: list[str]) -> None:
-        """Append finished lines (each with its CRLF)."""
+        """Append finished lines (each with its line end)."""
         self.rows += len(rows)
         self._file.write("".join(rows).encode())
 

@@ -1,0 +1,30 @@
+with source as (
+
+    select * from {{ source('condominium', 'transacoes') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        _source_row as transaction_id,
+        {{ try_cast_to('imovel_id', 'bigint') }} as property_id,
+        {{ try_cast_to('morador_id', 'bigint') }} as resident_id,
+
+        -- numbers
+        {{ try_cast_to('valor_transacao', 'numeric(19,2)') }} as amount,
+
+        -- dates
+        {{ try_cast_to('data_transacao', 'date') }} as transaction_date,
+
+        -- lineage
+        _source_file,
+        _source_line,
+        _load_id,
+        _loaded_at
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,78 @@
+"""A new source takes what README.md shows, and nothing else: no Python."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extract.warehouse import Warehouse
+
+ROOT = Path(__file__).resolve().parents[2]
+# A block of code that opens with the file it is for.
+BLOCK = re.compile(
+    r"^```(?:yaml|sql)\n(?:#|--) (\S+\.(?:yml|sql))(, at its end:)?\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+READINGS = """\
+Meter,ReadOn,KilowattHours
+A-1,2025-06-01,10.250
+A-1,2025-06-02,11.5
+B-7,2025-06-01,l2.5
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, without what make and git keep in it."""
+    kept = shutil.ignore_patterns(".*", "target", "logs", "__pycache__")
+    return shutil.copytree(ROOT, tmp_path / "project", ignore=kept)
+
+
+def test_a_new_source_takes_an_entry_and_sql(
+    project: Path,
+    tmp_path: Path,
+    warehouse: Warehouse,
+    environment: dict[str, str],
+    query: Callable[[str], list[tuple[Any, ...]]],
+) -> None:
+    blocks = BLOCK.findall((project / "README.md").read_text(encoding="utf-8"))
+    assert [Path(name).suffix for name, _, _ in blocks] == [".yml", ".yml", ".sql", ".yml"]
+    for name, appended, text in blocks:
+        path = project / name
+        assert path.exists() == bool(appended)
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    bucket = tmp_path / "bucket"
+    (bucket / "utilities").mkdir(parents=True)
+    (bucket / "utilities" / "readings-2025-06.csv").write_text(READINGS, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrate", "run", "utilities"],
+        cwd=project,
+        env={
+            **environment,
+            **warehouse.variables(),
+            "BUCKET_URL": str(bucket),
+            # What dbt remembers of one project is not for another.
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 rows of utilities loaded" in done.stdout
+    assert "1 models built, 1 tests passed" in done.stdout
+    assert query("select * from staging.stg_utilities__reading order by 1, 2") == [
+        ("A-1", date(2025, 6, 1), Decimal("10.250")),
+        ("A-1", date(2025, 6, 2), Decimal("11.500")),
+        ("B-7", date(2025, 6, 1), None),
+    ]
