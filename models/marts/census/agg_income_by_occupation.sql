@@ -1,0 +1,22 @@
+with responses as (
+
+    select
+        coalesce(occupation, '(unknown)') as occupation,
+        fnlwgt,
+        is_above_50k,
+        is_duplicate
+    from {{ ref('fact_census_response') }}
+
+),
+
+summed as (
+
+    select
+        occupation,
+        {{ income_summary() }}
+    from responses
+    group by occupation
+
+)
+
+select * from summed

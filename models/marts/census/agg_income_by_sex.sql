@@ -1,0 +1,22 @@
+with responses as (
+
+    select
+        coalesce(sex, '(unknown)') as sex,
+        fnlwgt,
+        is_above_50k,
+        is_duplicate
+    from {{ ref('fact_census_response') }}
+
+),
+
+summed as (
+
+    select
+        sex,
+        {{ income_summary() }}
+    from responses
+    group by sex
+
+)
+
+select * from summed
