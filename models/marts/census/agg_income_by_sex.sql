@@ -1,3 +1,6 @@
+-- A view: right as soon as the fact is, and a tick has nothing to build.
+{{ config(materialized='view') }}
+
 with responses as (
 
     select
