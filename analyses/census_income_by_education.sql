@@ -2,11 +2,14 @@
 -- and in the people whom they stand for.
 
 select
-    education,
-    response_count,
-    share_above_50k,
-    weighted_share_above_50k
-from {{ ref('agg_income_by_education') }}
+    levels.education_stage,
+    levels.education,
+    incomes.response_count,
+    incomes.share_above_50k,
+    incomes.weighted_share_above_50k
+from {{ ref('agg_income_by_education') }} as incomes
+inner join {{ ref('dim_education') }} as levels
+    on incomes.education = levels.education
 order by
-    education_num desc nulls last,
-    education asc
+    levels.education_num desc nulls last,
+    levels.education asc

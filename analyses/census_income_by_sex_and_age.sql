@@ -3,14 +3,13 @@
 with responses as (
 
     select
-        age_bands.age_band,
-        age_bands.min_age,
-        responses.sex,
-        responses.is_above_50k
-    from {{ ref('fact_census_response') }} as responses
-    inner join {{ ref('dim_age_band') }} as age_bands
-        on responses.age_band_key = age_bands.age_band_key
-    where responses.is_above_50k is not null
+        age_band,
+        sex,
+        is_above_50k
+    from {{ ref('fact_census_response') }}
+    where
+        age_band is not null
+        and is_above_50k is not null
 
 )
 
@@ -28,7 +27,5 @@ select
     ) as men_share_above_50k,
     count(*) as response_count
 from responses
-group by
-    age_band,
-    min_age
-order by min_age asc nulls last
+group by age_band
+order by age_band asc

@@ -1,8 +1,8 @@
 with raw_records as (
 
     select
-        count(*) as record_count,
-        cast(sum({{ try_cast_to('fnlwgt', 'bigint') }}) as bigint) as weight_total
+        cast(sum({{ try_cast_to('fnlwgt', 'bigint') }}) as bigint) as weight_total,
+        count(*) as record_count
     from {{ source('census', 'adult') }}
 
 ),
@@ -10,26 +10,26 @@ with raw_records as (
 fact as (
 
     select
-        count(*) as record_count,
-        cast(sum(fnlwgt) as bigint) as weight_total
+        cast(sum(fnlwgt) as bigint) as weight_total,
+        count(*) as record_count
     from {{ ref('fact_census_response') }}
 
 ),
 
 summaries as (
-    {% for summary in ['age_band', 'education', 'occupation', 'sex'] %}
+    {% for grouping in ['age_band', 'education', 'occupation', 'sex'] %}
     select
-        '{{ summary }}' as summary,
+        '{{ grouping }}' as grouped_by,
         cast(sum(response_count) as bigint) as record_count,
         cast(sum(weight_total) as bigint) as weight_total
-    from {{ ref('agg_income_by_' ~ summary) }}
+    from {{ ref('agg_income_by_' ~ grouping) }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 )
 
 select
-    summaries.summary,
+    summaries.grouped_by,
     raw_records.record_count as raw_record_count,
     fact.record_count as fact_record_count,
     summaries.record_count as summary_record_count,

@@ -4,10 +4,10 @@
 with responses as (
 
     select
-        coalesce(occupation, '(unknown)') as occupation,
         fnlwgt,
         is_above_50k,
-        is_duplicate
+        is_duplicate,
+        coalesce(occupation, '(unknown)') as occupation
     from {{ ref('fact_census_response') }}
 
 ),

@@ -4,10 +4,10 @@
 with responses as (
 
     select
-        coalesce(sex, '(unknown)') as sex,
         fnlwgt,
         is_above_50k,
-        is_duplicate
+        is_duplicate,
+        coalesce(sex, '(unknown)') as sex
     from {{ ref('fact_census_response') }}
 
 ),

@@ -1,5 +1,5 @@
--- A run takes the records of loads that are new (a tick brings one), removes what raw no longer has,
--- and flags the duplicates anew among all records that say the same as one of either.
+-- A run takes the records of new loads (a tick brings one), removes those that raw has no more, and
+-- flags duplicates anew among all records that say the same as any of these.
 {{
     config(
         materialized='incremental',
@@ -79,10 +79,10 @@ education as (
 age_bands as (
 
     select
-        age_band_key,
+        age_band,
         min_age,
         max_age
-    from {{ ref('dim_age_band') }}
+    from {{ ref('age_bands') }}
 
 ),
 
@@ -93,7 +93,7 @@ typed as (
         responses._source_file as source_file,
         responses._source_line as source_line,
         responses.age,
-        coalesce(age_bands.age_band_key, {{ unknown_key() }}) as age_band_key,
+        age_bands.age_band,
         responses.workclass,
         responses.fnlwgt,
         coalesce(education.education_key, {{ unknown_key() }}) as education_key,
@@ -159,7 +159,7 @@ records as (
         source_file,
         source_line,
         age,
-        age_band_key,
+        age_band,
         workclass,
         fnlwgt,
         education_key,
@@ -193,7 +193,7 @@ flagged as (
         source_file,
         source_line,
         age,
-        age_band_key,
+        age_band,
         workclass,
         fnlwgt,
         education_key,
@@ -210,12 +210,12 @@ flagged as (
         native_country,
         income_class,
         is_above_50k,
+        content_hash,
+        load_id,
         row_number() over (
             partition by content_hash
             order by source_file, source_line
-        ) > 1 as is_duplicate,
-        content_hash,
-        load_id
+        ) > 1 as is_duplicate
     from records
 
 )
