@@ -29,7 +29,7 @@ def shop(run_dbt: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     shop = Shop(source, tmp_path, 1)
     load(source, warehouse)
     dbt("seed")
-    dbt("run", "--full-refresh")
+    dbt("run", "--select", "@source:adventure_works", "--full-refresh")
     return shop
 
 
@@ -106,7 +106,7 @@ def test_readers_see_whole_tables_while_they_are_built(
     reader.start()
     try:
         for arguments in ((), ("--full-refresh",), ()):
-            dbt("run", "--select", "marts", *arguments)
+            dbt("run", "--select", "marts.sales", *arguments)
     finally:
         stop.set()
         reader.join()
