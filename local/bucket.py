@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from local import STATE
-from local.sample import generate
+from local.sample import SOURCES, generate
 
 
 def ensure_sample(state: Path = STATE) -> Path:
-    """Returns the sample bucket's folder, written first if it is missing or of another scale.
+    """Returns the sample bucket's folder, written first if it lacks a source or has another scale.
 
     The scale is SCALE in the environment (1 = AdventureWorks' own row counts), or that of the
     bucket that is there. Raises ValueError for a SCALE that is no positive number.
@@ -22,7 +22,7 @@ def ensure_sample(state: Path = STATE) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         present = marker.read_text() if marker.exists() else None
         wanted = os.environ.get("SCALE") or present or "1"
-        if wanted != present:
+        if wanted != present or not all((folder / source).is_dir() for source in SOURCES):
             shutil.rmtree(folder, ignore_errors=True)
             generate(float(wanted), folder)
             marker.write_text(wanted)

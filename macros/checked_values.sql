@@ -29,7 +29,7 @@ with
     select
         *
         {%- for column, type in feed.casts %},
-        {{ is_rejected(column, type) }} as {{ column }}_is_rejected
+        {{ is_rejected(column, type, feed.get('null_marker', 'NULL')) }} as {{ column }}_is_rejected
             {%- do branches.append((feed, column, type)) -%}
         {%- endfor %}
     from {{ source(source_name, feed.name) }}

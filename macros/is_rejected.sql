@@ -1,3 +1,3 @@
-{% macro is_rejected(column, type) -%}
-    (not {{ can_cast_to(column, type) }} and {{ clean_text(column) }} is not null)
+{% macro is_rejected(column, type, null_marker='NULL') -%}
+    (not {{ can_cast_to(column, type) }} and {{ clean_text(column, null_marker) }} is not null)
 {%- endmacro %}

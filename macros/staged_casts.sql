@@ -18,11 +18,14 @@
                 ) }}
             {%- endif -%}
             {%- set source_id = node.depends_on.nodes | select('in', graph.sources) | first -%}
+            {%- set meta = graph.sources[source_id].config.meta -%}
+            {%- set null_marker = meta.get('null_marker', 'NULL') -%}
             {%- do feeds.append({
                 'name': sources[0][1],
-                'record_key': graph.sources[source_id].config.meta.get('record_key', []),
+                'record_key': meta.get('record_key', []),
+                'null_marker': null_marker,
                 'casts': casts,
-                'digest': local_md5(casts | string),
+                'digest': local_md5([casts, null_marker] | string),
             }) -%}
         {%- endif -%}
     {%- endfor -%}

@@ -140,7 +140,7 @@ def s3_bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[
         client = boto3.client("s3")
         name = f"bucket-{uuid4().hex[:12]}"
         client.create_bucket(Bucket=name)
-        for path in sorted(folder.rglob("*.csv")):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             client.upload_file(str(path), name, path.relative_to(folder).as_posix())
         return f"s3://{name}"
 

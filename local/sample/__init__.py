@@ -1,4 +1,4 @@
-"""A sample bucket: the files of each source, generated in their raw format.
+"""A sample bucket: the files of the sources, generated in their raw formats.
 
 For machines without a bucket of their own (`make run` with nothing set), for tests and for
 benchmarks at any size. The rows are invented; their number at scale 1, their format and their
@@ -17,26 +17,30 @@ from local.sample.catalog import (
     offer_rows,
     product_rows,
 )
+from local.sample.census import DATA_RECORDS, END, TEST_RECORDS, TEST_START, Census
 from local.sample.condominium import write_condominiums
 from local.sample.orders import DETAIL_HEADER, ORDER_HEADER, write_orders
 from local.sample.people import CUSTOMER_HEADER, PERSON_HEADER, customer_rows, person_rows
 from local.sample.population import Population
-from local.sample.raw_file import RawFile
+from local.sample.raw_file import RawFile, header
 
-__all__ = ["generate"]
+__all__ = ["SOURCES", "generate"]
+
+# Those that have a sample, each in a folder of its name.
+SOURCES = ("adventure_works", "census", "condominium")
 
 
 def generate(scale: float, out: Path) -> dict[str, int]:
-    """Write the sample files of all sources under `out` and return their numbers of rows.
+    """Write the sample files, in a folder for each source, and return their numbers of rows.
 
     The same scale gives the same bytes, on any machine and Python version. Memory does not depend
     on the scale. The files appear under their names only when all are complete: an interrupted run
     leaves whatever was there before.
 
     Args:
-        scale: multiple of the real set's persons, customers, orders and order lines (1 = its own
-            19,972, 19,820, 31,465 and 121,317); products and special offers do not scale, and of
-            condominiums there are never fewer than in the real set.
+        scale: multiple of the real sets' persons, customers, orders, order lines and census records
+            (1 = their own 19,972, 19,820, 31,465, 121,317 and 48,842); products and special offers
+            do not scale, and of condominiums there are never fewer than in the real set.
         out: folder to write into; made if missing, and files of an earlier sample are replaced.
 
     Returns:
@@ -55,28 +59,32 @@ def generate(scale: float, out: Path) -> dict[str, int]:
     unfinished = Path(tempfile.mkdtemp(prefix=".sample-", dir=out))
     files: list[RawFile] = []
 
-    def create(path: str, header: str) -> RawFile:
-        files.append(RawFile(unfinished, f"adventure_works/{path}", header))
+    def create(path: str, start: str = "", end: str = "") -> RawFile:
+        files.append(RawFile(unfinished, path, start, end))
         return files[-1]
 
-    def create_plain(path: str, header: str) -> RawFile:
-        # Of these a record begins with a line end; the last has none.
-        files.append(RawFile(unfinished, f"condominium/{path}", header, start="", end=""))
-        return files[-1]
+    def adventure_works(path: str, names: str) -> RawFile:
+        return create(f"adventure_works/{path}", header(names))
 
     try:
-        person = create("person/Person.Person.csv", PERSON_HEADER)
+        person = adventure_works("person/Person.Person.csv", PERSON_HEADER)
         person.write_all(person_rows(population))
-        product = create("production/Production.Product.csv", PRODUCT_HEADER)
+        product = adventure_works("production/Production.Product.csv", PRODUCT_HEADER)
         product.write_all(product_rows(products))
-        customer = create("sales/Sales.Customer.csv", CUSTOMER_HEADER)
+        customer = adventure_works("sales/Sales.Customer.csv", CUSTOMER_HEADER)
         customer.write_all(customer_rows(population))
-        offer = create("sales/Sales.SpecialOfferProduct.csv", OFFER_HEADER)
+        offer = adventure_works("sales/Sales.SpecialOfferProduct.csv", OFFER_HEADER)
         offer.write_all(offer_rows(products))
-        header = create("sales/Sales.SalesOrderHeader.csv", ORDER_HEADER)
-        detail = create("sales/Sales.SalesOrderDetail.csv", DETAIL_HEADER)
-        write_orders(population, products, header, detail)
-        write_condominiums(scale, create_plain)
+        orders = adventure_works("sales/Sales.SalesOrderHeader.csv", ORDER_HEADER)
+        lines = adventure_works("sales/Sales.SalesOrderDetail.csv", DETAIL_HEADER)
+        write_orders(population, products, orders, lines)
+        census = Census()
+        data = create("census/Adult.data", end=END)
+        data.write_all(census.rows(max(round(DATA_RECORDS * scale), 1)))
+        test = create("census/Adult.test", start=TEST_START, end=END)
+        test.write_all(census.rows(max(round(TEST_RECORDS * scale), 1), class_end="."))
+        # Each of these records begins with a line end; after the last there is none.
+        write_condominiums(scale, lambda name, names: create(f"condominium/{name}", start=names))
         for file in files:
             file.close()
         for file in files:

@@ -1,4 +1,4 @@
-"""The raw format: UTF-8 with BOM, `;`, CRLF, literal NULL, decimal comma, padded char codes."""
+"""Sample files, and AdventureWorks' format: BOM, `;`, CRLF, NULL, decimal comma, padded codes."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -14,26 +14,17 @@ _MASK_48 = (1 << 48) - 1
 
 
 class RawFile:
-    """One file of the bucket, written in chunks and counting its rows."""
+    """One file of the bucket, in UTF-8, written in chunks and counting its rows."""
 
-    def __init__(
-        self,
-        folder: Path,
-        path: str,
-        header: str,
-        start: str = "\N{BYTE ORDER MARK}",
-        end: str = CRLF,
-    ) -> None:
-        """Create `folder`/`path` and write its header between `start` and `end`.
-
-        `path` uses forward slashes.
-        """
+    def __init__(self, folder: Path, path: str, start: str = "", end: str = "") -> None:
+        """Create `folder`/`path` (with forward slashes); `start` and `end` are around its rows."""
         self.path = path
         self.rows = 0
+        self._end = end
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._file = target.open("wb")
-        self._file.write(f"{start}{header}{end}".encode())
+        self._file.write(start.encode())
 
     def write(self, rows: list[str]) -> None:
         """Append finished lines (each with its line end)."""
@@ -47,8 +38,15 @@ class RawFile:
             self.write(chunk)
 
     def close(self) -> None:
-        """Close the file; closing it again does nothing."""
-        self._file.close()
+        """Write the end and close the file; closing it again does nothing."""
+        if not self._file.closed:
+            self._file.write(self._end.encode())
+            self._file.close()
+
+
+def header(names: str) -> str:
+    """Start of a file of AdventureWorks: a byte order mark and the header line."""
+    return f"\N{BYTE ORDER MARK}{names}{CRLF}"
 
 
 class Guids:

@@ -1,4 +1,4 @@
-"""The sample bucket: counts, bytes, keys, money and the awkward traits of the real set."""
+"""The sample bucket of AdventureWorks: counts, bytes, keys, money and traits of the real set."""
 
 import csv
 import hashlib
@@ -35,10 +35,7 @@ REAL_COUNTS = {
     DETAIL: 121_317,
 }
 
-# Every source of the sample; what follows is about the first, the others have tests of their own.
-SOURCES = {"adventure_works", "condominium"}
-
-# SHA-256 over the six files at scale 0.01. It pins "same bytes on any machine and Python": change
+# SHA-256 over these six files at scale 0.01. It pins "same bytes on any machine and Python": change
 # it together with the generator, never to make another Python pass.
 DIGEST = "c9d8c23e7c95d8d016efe82d72d1d9c529d2f3c7dc71323133eff219736e6f7f"
 
@@ -50,7 +47,7 @@ class Bucket:
 
     def __init__(self, root: Path, scale: float) -> None:
         self.root = root
-        self.counts = counts(scale, root)
+        self.counts = of_adventure_works(generate(scale, root))
         self._tables: dict[str, list[Row]] = {}
 
     def table(self, path: str) -> list[Row]:
@@ -69,16 +66,14 @@ class Bucket:
         return digest(self.root)
 
 
-def counts(scale: float, root: Path) -> dict[str, int]:
-    """Writes a sample; its numbers of rows by file, those of other sources left out."""
-    written = generate(scale, root)
-    return {path: rows for path, rows in written.items() if path.startswith("adventure_works/")}
+def of_adventure_works(counts: dict[str, int]) -> dict[str, int]:
+    return {path: rows for path, rows in counts.items() if path.startswith("adventure_works/")}
 
 
-def digest(root: Path) -> str:
-    """SHA-256 of names and bytes of all files of the source under `root`."""
+def digest(root: Path, source: str = "") -> str:
+    """SHA-256 of names and bytes of all files under `root`, or of one source."""
     total = hashlib.sha256()
-    for file in sorted(path for path in (root / "adventure_works").rglob("*") if path.is_file()):
+    for file in sorted(path for path in (root / source).rglob("*") if path.is_file()):
         total.update(file.relative_to(root).as_posix().encode())
         total.update(file.read_bytes())
     return total.hexdigest()
@@ -145,21 +140,21 @@ def test_only_the_six_files_are_written(bucket: Bucket) -> None:
         if path.is_file()
     }
     assert written == set(REAL_COUNTS)
-    assert {path.name for path in bucket.root.iterdir()} == SOURCES
+    assert {path.name for path in bucket.root.iterdir()} == set(local.sample.SOURCES)
 
 
 @pytest.mark.parametrize("scale", [0.0001, 0.001, 0.0137, 0.05, 0.3])
 def test_other_scales_round_and_keep_products_and_offers(scale: float, tmp_path: Path) -> None:
     fixed = {PRODUCT, OFFER}
-    assert counts(scale, tmp_path) == {
+    assert of_adventure_works(generate(scale, tmp_path)) == {
         path: count if path in fixed else round(count * scale)
         for path, count in REAL_COUNTS.items()
     }
 
 
 def test_the_smallest_sample_has_an_order(tmp_path: Path) -> None:
-    found = counts(1e-9, tmp_path)
-    assert [found[path] for path in (PERSON, CUSTOMER, HEADER, DETAIL)] == [1, 1, 1, 1]
+    counts = generate(1e-9, tmp_path)
+    assert [counts[path] for path in (PERSON, CUSTOMER, HEADER, DETAIL)] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("scale", [0, -1, -0.5, math.nan, math.inf, 1e6])
@@ -186,7 +181,7 @@ def test_same_bytes_in_another_process_with_another_hash_seed(
 
 
 def test_same_bytes_on_every_machine_and_python(small: Bucket) -> None:
-    assert small.digest() == DIGEST
+    assert digest(small.root, "adventure_works") == DIGEST
 
 
 def test_generating_again_replaces_the_files(small: Bucket, tmp_path: Path) -> None:
@@ -227,7 +222,7 @@ def test_an_interrupted_run_leaves_the_old_files_and_nothing_else(
     with pytest.raises(KeyboardInterrupt):
         generate(0.02, tmp_path)
     assert digest(tmp_path) == before
-    assert {path.name for path in tmp_path.iterdir()} == SOURCES
+    assert {path.name for path in tmp_path.iterdir()} == set(local.sample.SOURCES)
 
 
 # --- format -------------------------------------------------------------------------------------

@@ -23,7 +23,26 @@ with cases as (
         ('Null', 'Null'),
         ('NULLABLE', 'NULLABLE'),
         ('N/A', 'N/A'),
+        ('?', '?'),
         ('0', '0')
+    ) as cases (value, expected)
+
+),
+
+marked_cases as (
+
+    -- With a null marker of the source's own, `NULL` is a text like any other.
+    select
+        cases.value,
+        cases.expected
+    from (
+        values
+        ('?', null),
+        (' ? ', null),
+        ('', null),
+        (null, null),
+        ('??', '??'),
+        ('NULL', 'NULL')
     ) as cases (value, expected)
 
 ),
@@ -36,6 +55,13 @@ failures as (
         {{ clean_text('value') }} as actual
     from cases
     where {{ clean_text('value') }} is distinct from expected
+    union all
+    select
+        value,
+        expected,
+        {{ clean_text('value', '?') }} as actual
+    from marked_cases
+    where {{ clean_text('value', '?') }} is distinct from expected
 
 )
 

@@ -1,7 +1,7 @@
 """After any sequence of loads, incremental models hold what a full refresh would make of them.
 
-Files are changed at random, loaded by the real loader and built by dbt; each model is then compared,
-row for row, with its own query over everything. SEQUENCES=N tries more of them.
+Files are changed at random, loaded by the real loader and built by dbt; each model is then
+compared, row for row, with its own query over everything. SEQUENCES=N tries more of them.
 """
 
 import os

@@ -114,7 +114,9 @@ def test_nothing_is_lost_or_doubled_at_full_scale(run: Run, query: Query, tmp_pa
 def test_the_summary_says_what_was_loaded_built_tested_and_answered(run: Run, bucket: Path) -> None:
     done = run(BUCKET_URL=str(bucket))
     assert done.returncode == 0
-    for text in ("rows of adventure_works loaded in", "built", "tests passed in", "q1_", "q5_"):
+    for source in ("adventure_works", "census"):
+        assert f"rows of {source} loaded in" in done.stdout
+    for text in ("built", "tests passed in", "q1_", "q5_", "census_income_by_education"):
         assert text in done.stdout
     # Nothing that moves or colours reaches a pipe.
     assert "\x1b" not in done.stdout

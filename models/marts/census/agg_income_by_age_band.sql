@@ -1,0 +1,25 @@
+-- A view: right as soon as the fact is, and a tick has nothing to build.
+{{ config(materialized='view') }}
+
+with responses as (
+
+    select
+        fnlwgt,
+        is_above_50k,
+        is_duplicate,
+        coalesce(age_band, '(unknown)') as age_band
+    from {{ ref('fact_census_response') }}
+
+),
+
+summed as (
+
+    select
+        age_band,
+        {{ income_summary() }}
+    from responses
+    group by age_band
+
+)
+
+select * from summed

@@ -1,0 +1,25 @@
+-- A view: right as soon as the fact is, and a tick has nothing to build.
+{{ config(materialized='view') }}
+
+with responses as (
+
+    select
+        fnlwgt,
+        is_above_50k,
+        is_duplicate,
+        coalesce(occupation, '(unknown)') as occupation
+    from {{ ref('fact_census_response') }}
+
+),
+
+summed as (
+
+    select
+        occupation,
+        {{ income_summary() }}
+    from responses
+    group by occupation
+
+)
+
+select * from summed

@@ -1,0 +1,25 @@
+-- A view: right as soon as the fact is, and a tick has nothing to build.
+{{ config(materialized='view') }}
+
+with responses as (
+
+    select
+        fnlwgt,
+        is_above_50k,
+        is_duplicate,
+        coalesce(sex, '(unknown)') as sex
+    from {{ ref('fact_census_response') }}
+
+),
+
+summed as (
+
+    select
+        sex,
+        {{ income_summary() }}
+    from responses
+    group by sex
+
+)
+
+select * from summed
