@@ -17,6 +17,7 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Identifier
 
+from extract.api import open_api
 from extract.bucket import Bucket, Object, source_bucket
 from extract.declaration import Source
 from extract.errors import FileError, LoadError
@@ -83,7 +84,7 @@ def load(
     before stays as it was.
     """
     started = time.monotonic()
-    bucket = source_bucket(source.name)
+    bucket = open_api(source) if source.api else source_bucket(source.name)
     found = _find(source, bucket)
     try:
         with closing(warehouse.connect()) as connection:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from local import STATE
-from local.sample import generate
+from local.sample import FOLDERS, generate
 
 
 def ensure_sample(state: Path = STATE) -> Path:
@@ -22,7 +22,8 @@ def ensure_sample(state: Path = STATE) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         present = marker.read_text() if marker.exists() else None
         wanted = os.environ.get("SCALE") or present or "1"
-        if wanted != present:
+        # A sample that an older version of this project wrote lacks folders.
+        if wanted != present or not all((folder / name).is_dir() for name in FOLDERS):
             shutil.rmtree(folder, ignore_errors=True)
             generate(float(wanted), folder)
             marker.write_text(wanted)

@@ -1,15 +1,16 @@
-"""A sample bucket: the six AdventureWorks files, generated in their raw format.
+"""A sample bucket: the files of the sources, generated in their raw formats.
 
 For machines without a bucket of their own (`make run` with nothing set), for tests and for
 benchmarks at any size. The rows are invented; their number at scale 1, their format and their
-awkward traits (stores without a person, homonyms, discounts, ties, names in other alphabets) are
-those of the real set.
+awkward traits (stores without a person, homonyms, discounts, ties, names in other alphabets,
+spellings, coordinates the wrong way round) are those of the real sets.
 """
 
 import shutil
 import tempfile
 from pathlib import Path
 
+from local.sample.breweries import BREWERY_HEADER, brewery_rows
 from local.sample.catalog import (
     OFFER_HEADER,
     PRODUCT_HEADER,
@@ -22,21 +23,23 @@ from local.sample.people import CUSTOMER_HEADER, PERSON_HEADER, customer_rows, p
 from local.sample.population import Population
 from local.sample.raw_file import RawFile
 
-__all__ = ["generate"]
+__all__ = ["FOLDERS", "generate"]
 
 SOURCE = "adventure_works"
+FOLDERS = (SOURCE, "breweries")
 
 
 def generate(scale: float, out: Path) -> dict[str, int]:
-    """Write the six sample files under `out`/adventure_works and return their numbers of rows.
+    """Write the sample files below `out` and return their numbers of rows.
 
-    The same scale gives the same bytes, on any machine and Python version. Memory does not depend
-    on the scale. The files appear under their names only when all six are complete: an interrupted
+    `adventure_works` has six; `breweries` one, which the local brewery API serves. The same scale gives the same bytes, on any machine and Python version. Memory does not depend
+    on the scale. The files appear under their names only when all are complete: an interrupted
     run leaves whatever was there before.
 
     Args:
         scale: multiple of the real set's persons, customers, orders and order lines (1 = its own
-            19,972, 19,820, 31,465 and 121,317); products and special offers do not scale.
+            19,972, 19,820, 31,465 and 121,317; 11,822 breweries); products and special offers do
+            not scale.
         out: folder to write into; made if missing, and files of an earlier sample are replaced.
 
     Returns:
@@ -71,6 +74,9 @@ def generate(scale: float, out: Path) -> dict[str, int]:
         header = create("sales/Sales.SalesOrderHeader.csv", ORDER_HEADER)
         detail = create("sales/Sales.SalesOrderDetail.csv", DETAIL_HEADER)
         write_orders(population, products, header, detail)
+        breweries = RawFile(unfinished, "breweries/breweries.csv", BREWERY_HEADER, plain=True)
+        files.append(breweries)
+        breweries.write_all(brewery_rows(scale))
         for file in files:
             file.close()
         for file in files:

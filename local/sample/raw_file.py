@@ -16,17 +16,22 @@ _MASK_48 = (1 << 48) - 1
 class RawFile:
     """One file of the bucket, written in chunks and counting its rows."""
 
-    def __init__(self, folder: Path, path: str, header: str) -> None:
-        """Create `folder`/`path` and write its header line; `path` uses forward slashes."""
+    def __init__(self, folder: Path, path: str, header: str, plain: bool = False) -> None:
+        """Create `folder`/`path` and write its header line; `path` uses forward slashes.
+
+        A `plain` file has neither byte order mark nor carriage returns.
+        """
         self.path = path
         self.rows = 0
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._file = target.open("wb")
-        self._file.write(f"\N{BYTE ORDER MARK}{header}{CRLF}".encode())
+        self._file.write(
+            (f"{header}\n" if plain else f"\N{BYTE ORDER MARK}{header}{CRLF}").encode()
+        )
 
     def write(self, rows: list[str]) -> None:
-        """Append finished lines (each with its CRLF)."""
+        """Append finished lines (each with its end)."""
         self.rows += len(rows)
         self._file.write("".join(rows).encode())
 
