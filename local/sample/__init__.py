@@ -32,9 +32,10 @@ FOLDERS = (SOURCE, "breweries")
 def generate(scale: float, out: Path) -> dict[str, int]:
     """Write the sample files below `out` and return their numbers of rows.
 
-    `adventure_works` has six; `breweries` one, which the local brewery API serves. The same scale gives the same bytes, on any machine and Python version. Memory does not depend
-    on the scale. The files appear under their names only when all are complete: an interrupted
-    run leaves whatever was there before.
+    `adventure_works` has six; `breweries` one, which the local brewery API serves. The same scale
+    gives the same bytes, on any machine and Python version. Memory does not depend on the scale.
+    The files appear under their names only when all are complete: an interrupted run leaves
+    whatever was there before.
 
     Args:
         scale: multiple of the real set's persons, customers, orders and order lines (1 = its own

@@ -202,7 +202,7 @@ def brewery_rows(scale: float) -> Iterator[str]:
         country, city, state, postal_code, digits, longitude, latitude = place
         name = f"{pick(_FIRST_WORDS)} {pick(_SECOND_WORDS)} {pick(_LAST_WORDS)}"
         values = [
-            f"{bits(32):08x}-{bits(16):04x}-4{bits(12):03x}-{8 + bits(2):x}{bits(12):03x}-{bits(48):012x}",
+            f"{bits(32):08x}-{bits(16):04x}-4{bits(12):03x}-8{bits(12):03x}-{bits(48):012x}",
             name,
             types[bisect(type_limits, random() * type_limits[-1])],
             f"{1 + int(random() * 9999)} {pick(_STREETS)}" if random() > 0.06 else "",

@@ -26,9 +26,8 @@ class RawFile:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._file = target.open("wb")
-        self._file.write(
-            (f"{header}\n" if plain else f"\N{BYTE ORDER MARK}{header}{CRLF}").encode()
-        )
+        line = f"{header}\n" if plain else f"\N{BYTE ORDER MARK}{header}{CRLF}"
+        self._file.write(line.encode())
 
     def write(self, rows: list[str]) -> None:
         """Append finished lines (each with its end)."""
