@@ -37,6 +37,15 @@ EXCEPTIONS: Exceptions = {
     ("shape", "dim_customer_masked"): "for readers, who find it by its name",
     ("covered", "dim_person_masked"): "a view of the rows of a table whose key is tested",
     ("covered", "dim_customer_masked"): "a view of the rows of a table whose keys are tested",
+    ("shape", "dq_brewery_coordinates_outside_country"): "read by people, when its test warns",
+    ("shape", "stg_open_brewery__rejected_values"): "read by people, when its test warns",
+    ("covered", "dq_brewery_coordinates_outside_country"): "rows of staging, whose key is tested",
+    ("covered", "int_breweries_cleaned"): "becomes dim_brewery, whose key is tested",
+    ("covered", "stg_open_brewery__checked_values"): "its rows are tested in the view of them",
+    ("layers", "stg_open_brewery__rejected_values"): "a view of what the next one finds",
+    ("layers", "stg_open_brewery__checked_values"): (
+        "lists what the staging models of its source could not cast: it reads the same raw tables"
+    ),
     ("covered", "stg_adventure_works__checked_values"): "its rows are tested in the view of them",
     ("layers", "stg_adventure_works__rejected_values"): "a view of what the next one finds",
     ("layers", "stg_adventure_works__checked_values"): (
@@ -47,7 +56,7 @@ EXCEPTIONS: Exceptions = {
 NAMES = {
     "staging": r"stg_{folder}__[a-z0-9_]+",
     "intermediate": r"int_[a-z0-9]+(_[a-z0-9]+)+",
-    "marts": r"(fact|dim|agg|bridge)_[a-z0-9_]+",
+    "marts": r"(fact|dim|agg|bridge|dq)_[a-z0-9_]+",
 }
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*")
 COMMENTS = re.compile(r"{#.*?#}|/\*.*?\*/|--[^\n]*", re.DOTALL)
