@@ -49,22 +49,18 @@ cleaned as (
         state as state_province,
         postal_code,
         country,
+        website_url,
+        longitude,
+        latitude,
         -- What was read as a floating-point number once ends in its decimals.
         case
             when phone like '%.0' then substring(phone, 1, length(phone) - 2)
             else phone
         end as phone,
-        website_url,
-        longitude,
-        latitude,
-        not (
-            longitude between min_longitude and max_longitude
-            and latitude between min_latitude and max_latitude
-        ) as is_outside_country,
-        (
-            latitude between min_longitude and max_longitude
-            and longitude between min_latitude and max_latitude
-        ) as is_inside_if_swapped
+        longitude not between min_longitude and max_longitude
+        or latitude not between min_latitude and max_latitude as is_outside_country,
+        latitude between min_longitude and max_longitude
+        and longitude between min_latitude and max_latitude as is_inside_if_swapped
     from joined
 
 )
