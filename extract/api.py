@@ -130,7 +130,6 @@ class _Pages:
         """
         # Imported late: half a second that sources without an API need not pay.
         from dlt.sources.helpers.requests import HTTPError, RequestException
-        from requests.exceptions import InvalidJSONError
 
         try:
             return self._read()
@@ -138,11 +137,9 @@ class _Pages:
             status = error.response.status_code if error.response is not None else "?"
             times = f", {REQUEST_ATTEMPTS} times in a row" if _is_passing(status) else ""
             raise LoadError(f"{self._where}: answered {status}{times}") from error
-        except (InvalidJSONError, RecursionError) as error:
-            raise LoadError(
-                f"{self._where}: answered what is no JSON, {REQUEST_ATTEMPTS} times in a row"
-            ) from error
         except RequestException as error:
+            if isinstance(error, ValueError):
+                raise LoadError(f"{self._where}: answered what is no JSON: {error}") from error
             raise LoadError(f"{self._where}: cannot be read: {error}") from error
 
     def _read(self) -> dict[Key, Record]:
