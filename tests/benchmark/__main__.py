@@ -31,7 +31,7 @@ from local import STATE
 from local.sample import generate
 from tests.benchmark import star
 from tests.benchmark.report import Contender, Report, print_tables, write
-from tests.benchmark.worker import DELIMITER, SCHEMA, files, table_of
+from tests.benchmark.worker import DELIMITER, SCHEMA, SOURCE, files, table_of
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -39,7 +39,7 @@ WARM_UP_SCALE = 0.01
 # Half a minute of the pandas way; more of it tells nothing more.
 BEARABLE_SCALE = 1.0
 WATCHED_EVERY_SECONDS = 0.01
-LOAD = ("-m", "extract", "load", "adventure_works")
+LOAD = ("-m", "extract", "load", SOURCE)
 BUILD = (
     *("-c", "from dbt.cli.main import cli; cli()", "--quiet", "build"),
     *("--select", "+path:models/marts/sales", "--exclude-resource-types", "test", "unit_test"),
@@ -302,7 +302,8 @@ class Bench:
 
     def _generate(self, scale: float, name: str) -> Sample:
         folder = self._work / name
-        return Sample(folder, sum(generate(scale, folder).values()))
+        rows = generate(scale, folder)
+        return Sample(folder, sum(rows[path] for path in rows if path.startswith(f"{SOURCE}/")))
 
     @staticmethod
     def _say(console: Console, number: int, rounds: int, contender: Contender) -> None:
