@@ -43,8 +43,8 @@ class Object:
     modified_at: datetime
 
 
-class Bucket(Protocol):
-    """Where a source's files lie. `url` names it in messages."""
+class Origin(Protocol):
+    """Where a source's files come from. `url` names it in messages."""
 
     url: str
 
@@ -57,6 +57,10 @@ class Bucket(Protocol):
         Reads again if the object changes meanwhile, or does not arrive whole. Raises LoadError if
         that does not help, or if it is gone.
         """
+
+
+class Bucket(Origin, Protocol):
+    """Where files lie, to be read and written."""
 
     def put(self, key: str, content: bytes | Path) -> Object:
         """Writes bytes, or a local file's, under `key`, in place of what is there, and returns it.

@@ -34,6 +34,20 @@ class Format:
 
 
 @dataclass(frozen=True)
+class Api:
+    """Where a source's feeds are pages of an API.
+
+    `stand_in` is a module whose `stand_in()` serves it on this machine while `<SOURCE>_URL` is
+    unset; without one, `url` is used then. Fields in `repeats` are in no column of their own.
+    """
+
+    url: str
+    stand_in: str
+    page_size: int
+    repeats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One raw table and the files that it is made of.
 
@@ -72,6 +86,7 @@ class Source:
     description: str
     feeds: tuple[Feed, ...]
     drops: bool = False
+    api: Api | None = None
 
     @property
     def raw_schema(self) -> str:
@@ -104,14 +119,14 @@ def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
 
 
 def _source(name: str, body: Any, where: str) -> Source:
-    keys = {"description", "format", "feeds", "drops"}
+    keys = {"description", "format", "feeds", "drops", "api"}
     fields = _mapping(body, keys, {"description", "feeds"}, where)
     _identifier(name, where)
     feeds = _mapping(fields["feeds"], None, set(), f"{where}: feeds")
     drops = fields.get("drops", False)
     if not isinstance(drops, bool):
         raise ConfigurationError(f"{where}: drops: expected true or false, found {drops!r}")
-    return Source(
+    source = Source(
         name=name,
         description=fields["description"],
         drops=drops,
@@ -119,6 +134,26 @@ def _source(name: str, body: Any, where: str) -> Source:
             _feed(feed, body, fields.get("format", {}), f"{where}: feeds: {feed}")
             for feed, body in feeds.items()
         ),
+        api=_api(fields["api"], f"{where}: api") if "api" in fields else None,
+    )
+    for feed in source.feeds if source.api else ():
+        if not feed.key or len(feed.files) != 1 or "*" in feed.files[0] or feed.changes:
+            raise ConfigurationError(
+                f"{where}: feeds: {feed.name}: of an API, it has a key, and one path as its file"
+            )
+    return source
+
+
+def _api(body: Any, where: str) -> Api:
+    fields = _mapping(body, {"url", "stand_in", "page_size", "repeats"}, {"url"}, where)
+    page_size = fields.get("page_size", 100)
+    if not isinstance(page_size, int) or page_size < 1:
+        raise ConfigurationError(f"{where}: page_size: expected a number, found {page_size!r}")
+    return Api(
+        url=fields["url"],
+        stand_in=fields.get("stand_in", ""),
+        page_size=page_size,
+        repeats=_names(fields.get("repeats", []), f"{where}: repeats"),
     )
 
 

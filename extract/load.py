@@ -20,7 +20,8 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Identifier
 
-from extract.bucket import Bucket, Object, source_bucket
+from extract.api import open_api
+from extract.bucket import Object, Origin, source_bucket
 from extract.declaration import Source
 from extract.errors import FileError, LoadError
 from extract.history import History
@@ -95,7 +96,7 @@ def load(
     before stays as it was.
     """
     started = time.monotonic()
-    bucket = source_bucket(source.name)
+    bucket = open_api(source) if source.api else source_bucket(source.name)
     found = find_arrivals(source, bucket) if arrivals is None else arrivals
     try:
         with closing(warehouse.connect()) as connection:
@@ -128,7 +129,7 @@ def load(
     )
 
 
-def find_arrivals(source: Source, bucket: Bucket) -> list[Arrival]:
+def find_arrivals(source: Source, bucket: Origin) -> list[Arrival]:
     """Returns the newest file of each part of a whole table, and all change files, by age.
 
     Raises LoadError if one is missing; of a source with drops, if all are.
@@ -187,7 +188,7 @@ class _Load:
 
     source: Source
     warehouse: Warehouse
-    bucket: Bucket
+    bucket: Origin
     connection: extensions.connection
     ledger: Ledger
     progress: Progress

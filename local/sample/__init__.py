@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from local.sample.breweries import BREWERY_HEADER, brewery_rows
 from local.sample.catalog import (
     OFFER_HEADER,
     PRODUCT_HEADER,
@@ -24,10 +25,10 @@ from local.sample.people import CUSTOMER_HEADER, PERSON_HEADER, customer_rows, p
 from local.sample.population import Population
 from local.sample.raw_file import RawFile, header
 
-__all__ = ["SOURCES", "generate"]
+__all__ = ["FOLDERS", "generate"]
 
-# Those that have a sample, each in a folder of its name.
-SOURCES = ("adventure_works", "census", "condominium")
+# One for each source, but for the breweries, whose file the local API serves.
+FOLDERS = ("adventure_works", "breweries", "census", "condominium")
 
 
 def generate(scale: float, out: Path) -> dict[str, int]:
@@ -38,9 +39,10 @@ def generate(scale: float, out: Path) -> dict[str, int]:
     leaves whatever was there before.
 
     Args:
-        scale: multiple of the real sets' persons, customers, orders, order lines and census records
-            (1 = their own 19,972, 19,820, 31,465, 121,317 and 48,842); products and special offers
-            do not scale, and of condominiums there are never fewer than in the real set.
+        scale: multiple of the real sets' persons, customers, orders, order lines, census records
+            and breweries (1 = their own 19,972, 19,820, 31,465, 121,317, 48,842 and 11,822);
+            products and special offers do not scale, and of condominiums there are never fewer than
+            in the real set.
         out: folder to write into; made if missing, and files of an earlier sample are replaced.
 
     Returns:
@@ -85,6 +87,8 @@ def generate(scale: float, out: Path) -> dict[str, int]:
         test.write_all(census.rows(max(round(TEST_RECORDS * scale), 1), class_end="."))
         # Each of these records begins with a line end; after the last there is none.
         write_condominiums(scale, lambda name, names: create(f"condominium/{name}", start=names))
+        breweries = create("breweries/breweries.csv", start=f"{BREWERY_HEADER}\n")
+        breweries.write_all(brewery_rows(scale))
         for file in files:
             file.close()
         for file in files:

@@ -21,6 +21,7 @@ from psycopg2.sql import SQL, Identifier
 from extract.warehouse import find_warehouse
 from tests.benchmark import star
 
+SOURCE = "adventure_works"
 SCHEMA = "benchmark"
 DELIMITER = ";"
 BUFFER_BYTES = 1 << 20
@@ -30,7 +31,7 @@ STAR = ("--select", "path:models/marts/sales", "--exclude", "config.materialized
 
 def files(folder: Path) -> list[Path]:
     """Returns the sample's files, the largest first."""
-    return sorted(folder.rglob("*.csv"), key=lambda path: -path.stat().st_size)
+    return sorted((folder / SOURCE).rglob("*.csv"), key=lambda path: -path.stat().st_size)
 
 
 def table_of(path: Path) -> str:
@@ -65,7 +66,7 @@ def load(folder: Path) -> float:
     from extract.declaration import read_sources
     from extract.load import load
 
-    source = read_sources()["adventure_works"]
+    source = read_sources()[SOURCE]
     warehouse = find_warehouse()
     os.environ["BUCKET_URL"] = os.environ["WARM_UP_BUCKET_URL"]
     load(source, replace(warehouse, database=os.environ["WARM_UP_DB"]))

@@ -61,3 +61,39 @@ def test_a_changed_declaration_is_another_version_of_the_feed(path: Path) -> Non
     before = read_sources(path)["shop"].feeds[0].digest
     path.write_text(GOOD.replace('"|"', '";"'))
     assert read_sources(path)["shop"].feeds[0].digest != before
+
+
+API = """
+sources:
+  shop:
+    description: A shop
+    api: {url: https://shop.example, page_size: 20}
+    feeds:
+      items:
+        file: v1/items
+        key: [id]
+        columns: [id, name]
+"""
+
+
+def test_an_api_is_read(path: Path) -> None:
+    path.write_text(API)
+    shop = read_sources(path)["shop"]
+    assert shop.api
+    assert (shop.api.url, shop.api.page_size, shop.api.repeats) == ("https://shop.example", 20, ())
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        ("page_size", "pages", "api: unknown key 'pages'"),
+        ("url: https://shop.example, ", "", "api: 'url' is missing"),
+        ("20", "none", "page_size: expected a number"),
+        ("        key: [id]\n", "", "items: of an API, it has a key"),
+        ("v1/items", "v1/*", "items: of an API, it has a key, and one path as its file"),
+    ],
+)
+def test_a_slip_about_an_api_is_named(path: Path, good: str, bad: str, message: str) -> None:
+    path.write_text(API.replace(good, bad))
+    with pytest.raises(ConfigurationError, match=message):
+        read_sources(path)

@@ -140,7 +140,7 @@ def test_only_the_six_files_are_written(bucket: Bucket) -> None:
         if path.is_file()
     }
     assert written == set(REAL_COUNTS)
-    assert {path.name for path in bucket.root.iterdir()} == set(local.sample.SOURCES)
+    assert {path.name for path in bucket.root.iterdir()} == set(local.sample.FOLDERS)
 
 
 @pytest.mark.parametrize("scale", [0.0001, 0.001, 0.0137, 0.05, 0.3])
@@ -222,7 +222,7 @@ def test_an_interrupted_run_leaves_the_old_files_and_nothing_else(
     with pytest.raises(KeyboardInterrupt):
         generate(0.02, tmp_path)
     assert digest(tmp_path) == before
-    assert {path.name for path in tmp_path.iterdir()} == set(local.sample.SOURCES)
+    assert {path.name for path in tmp_path.iterdir()} == set(local.sample.FOLDERS)
 
 
 # --- format -------------------------------------------------------------------------------------

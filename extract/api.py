@@ -1,0 +1,325 @@
+"""Reads the pages of an API as if they were a file in a bucket: one object a feed, written as CSV.
+
+The pages are read with dlt's REST client. An API may change while it is read, and its pages then
+lose or repeat records: what was read counts only if the API says the same about itself before and
+after, and has as many records as it says.
+"""
+
+import csv
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from extract.bucket import Origin, Object
+from extract.declaration import Api, Feed, Source
+from extract.errors import ConfigurationError, LoadError
+
+if TYPE_CHECKING:
+    from dlt.sources.helpers.requests import Response
+    from dlt.sources.helpers.rest_client.client import RESTClient
+
+USER_AGENT = "elt-warehouse/1.0"
+# The column that holds the record itself.
+RECORD = "record"
+# How often one request is made, and how long to wait in between: 0.5, 1, 2, 4 s, or as long as the
+# server asks, up to LONGEST_WAIT.
+REQUEST_ATTEMPTS = 5
+BACKOFF_SECONDS = 0.5
+LONGEST_WAIT = 120
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 30
+# How often all pages are read, if the API changes meanwhile.
+PASSES = 5
+
+# Numbers stay as they are spelt: 0.10 is not 0.1, and a code of digits keeps its zeros.
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_LINE_END = re.compile(r"[\r\n]+")
+
+Key = tuple[str, ...]
+# A record as it arrived, and its fields.
+Record = tuple[str, dict[str, Any]]
+
+
+class ApiPages:
+    """The feeds of a source that are pages of an API, with a bucket's interface."""
+
+    def __init__(self, source: Source, api: Api, url: str) -> None:
+        """Reads from `url`; if that is empty, from the stand-in, which runs while it is read."""
+        self.url = url or api.stand_in
+        self._source = source
+        self._api = api
+        self._is_stand_in = not url
+
+    def objects(self) -> Iterator[Object]:
+        """Lists the feeds. Only reading one tells whether it is new, so none has a version."""
+        for feed in self._source.feeds:
+            yield Object(feed.files[0], 0, "", datetime.now(UTC))
+
+    def download(self, item: Object, path: Path) -> Object:
+        """Writes all records, by key, so that the same records are the same bytes."""
+        feed = next(feed for feed in self._source.feeds if feed.files[0] == item.key)
+        with self._address() as address:
+            records = _Pages(address, self._is_stand_in, feed, self._api, self.url).read()
+        where = f"{self.url}/{item.key}"
+        _write(path, where, feed, self._api, [records[key] for key in sorted(records)])
+        return Object(item.key, path.stat().st_size, "", datetime.now(UTC))
+
+    @contextmanager
+    def _address(self) -> Iterator[str]:
+        if not self._is_stand_in:
+            yield self.url
+            return
+        with import_module(self._api.stand_in).stand_in() as address:
+            yield address
+
+
+def open_api(source: Source) -> Origin:
+    """Returns a source's API: where `<SOURCE>_URL` says, else its stand-in, else as declared.
+
+    Raises ConfigurationError, which does not repeat the URL, if that is none or holds a password.
+    """
+    if source.api is None:
+        raise ConfigurationError(f"{source.name}: is not declared as an API")
+    name = f"{source.name.upper()}_URL"
+    url = os.environ.get(name) or ("" if source.api.stand_in else source.api.url)
+    if url:
+        _check_url(name, url)
+    return ApiPages(source, source.api, url.rstrip("/"))
+
+
+def _check_url(name: str, url: str) -> None:
+    # The URL itself is not repeated: it may hold a key.
+    expected = ConfigurationError(f"{name}: expected http(s)://host[:port][/path], and no more")
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise expected from None
+    if parts.scheme not in ("http", "https") or not has_host or parts.query or parts.fragment:
+        raise expected
+    if "@" in parts.netloc:
+        raise ConfigurationError(f"{name}: …@…: users and passwords do not belong into the URL")
+
+
+class _Pages:
+    """All pages of one feed."""
+
+    def __init__(self, address: str, is_local: bool, feed: Feed, api: Api, url: str) -> None:
+        self._address = address
+        # Proxies of the environment are for what is not on this machine.
+        self._session = {"trust_env": not is_local}
+        self._feed = feed
+        self._path = feed.files[0]
+        self._page_size = api.page_size
+        self._where = f"{url}/{self._path}"
+
+    def read(self) -> dict[Key, Record]:
+        """Returns the records by key.
+
+        Raises LoadError if the API fails, if it goes on changing while it is read, or if it says
+        twice that it has another number of records than it has.
+        """
+        # Imported late: half a second that sources without an API need not pay.
+        from dlt.sources.helpers.requests import HTTPError, RequestException
+
+        try:
+            return self._read()
+        except HTTPError as error:
+            status = error.response.status_code if error.response is not None else "?"
+            times = f", {REQUEST_ATTEMPTS} times in a row" if _is_passing(status) else ""
+            raise LoadError(f"{self._where}: answered {status}{times}") from error
+        except RequestException as error:
+            if isinstance(error, ValueError):
+                raise LoadError(f"{self._where}: answered what is no JSON: {error}") from error
+            raise LoadError(f"{self._where}: cannot be read: {error}") from error
+
+    def _read(self) -> dict[Key, Record]:
+        client = self._client()
+        seen: dict[Key, Record] = {}
+        before = self._meta(client)
+        try:
+            for _ in range(PASSES):
+                records = self._pass(client)
+                after = self._meta(client)
+                if before == after:
+                    total = self._total(after)
+                    if len(records) == total:
+                        return records
+                    if records.keys() == seen.keys():
+                        raise LoadError(
+                            f"{self._where}: says that it has {total} records, but its pages hold "
+                            f"{len(records)} (by {', '.join(self._feed.key)}); read twice"
+                        )
+                seen, before = records, after
+        finally:
+            client.session.close()
+        raise LoadError(
+            f"{self._where}: changed each of {PASSES} times while it was read; load again later"
+        )
+
+    def _client(self) -> "RESTClient":
+        from dlt.sources.helpers.requests import Client
+        from dlt.sources.helpers.rest_client.client import RESTClient
+
+        client = Client(
+            request_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            raise_for_status=False,
+            # What to repeat is decided in one place, which has to see all answers.
+            status_codes=(),
+            retry_condition=self._is_to_be_repeated,
+            request_max_attempts=REQUEST_ATTEMPTS,
+            request_backoff_factor=BACKOFF_SECONDS,
+            request_max_retry_delay=LONGEST_WAIT,
+            respect_retry_after_header=True,
+            session_attrs=self._session,
+        )
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        return RESTClient(self._address, headers=headers, session=client.session)
+
+    def _is_to_be_repeated(
+        self, response: "Response | None", _: BaseException | None = None
+    ) -> bool:
+        """Whether an answer may be better next time; broken connections are dlt's to repeat."""
+        if response is None:
+            return False
+        if _is_passing(response.status_code):
+            wait = _retry_after(response.headers.get("Retry-After", ""))
+            if wait > LONGEST_WAIT:
+                raise LoadError(
+                    f"{self._where}: answered {response.status_code}, and to come back in "
+                    f"{wait:.0f} s: load again then"
+                )
+            return True
+        return bool(response.ok) and not _is_json(response.content)
+
+    def _meta(self, client: "RESTClient") -> Mapping[str, Any]:
+        """Returns what the API says about itself: the total, and numbers by this and that."""
+        response = client.get(f"{self._path}/meta", params={"per_page": self._page_size})
+        response.raise_for_status()
+        meta = response.json()
+        if not isinstance(meta, dict):
+            raise LoadError(f"{self._where}/meta: expected an object")
+        return {
+            name: value
+            for name, value in meta.items()
+            if name == "total" or isinstance(value, dict | list)
+        }
+
+    def _total(self, meta: Mapping[str, Any]) -> int:
+        # Older replies have it as text.
+        total = str(meta.get("total"))
+        if not re.fullmatch("[0-9]{1,18}", total):
+            raise LoadError(f"{self._where}/meta: says no total")
+        return int(total)
+
+    def _pass(self, client: "RESTClient") -> dict[Key, Record]:
+        """Reads all pages once; of a record that is on two pages, the later one counts."""
+        from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
+
+        records: dict[Key, Record] = {}
+        pages = client.paginate(
+            self._path,
+            params={"per_page": self._page_size},
+            paginator=PageNumberPaginator(base_page=1, total_path=None),
+            data_selector="$",
+        )
+        for number, page in enumerate(pages, start=1):
+            where = f"{self._where}?page={number}"
+            known = len(records)
+            for record in _split(page.response.content, where):
+                records[_key(record, self._feed, where)] = record
+            if len(records) == known:
+                # The end; or a server that answers the same page for ever.
+                break
+        return records
+
+
+def _is_passing(status: int | str) -> bool:
+    return status == 429 or (isinstance(status, int) and status >= 500)
+
+
+def _retry_after(value: str) -> float:
+    """Returns the seconds that a Retry-After asks to wait, 0 if it says nothing."""
+    if re.fullmatch(r"\s*[0-9]+\s*", value):
+        return float(value)
+    try:
+        return parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _split(content: bytes, where: str) -> Iterator[Record]:
+    """Yields the records of a page that is JSON."""
+    text = content.decode(json.detect_encoding(content))
+    place = _skip(text, 0)
+    if text[place] != "[":
+        raise LoadError(f"{where}: expected a list of records, found {text[place : place + 80]!r}")
+    place = _skip(text, place + 1)
+    while text[place] != "]":
+        fields, end = _DECODER.raw_decode(text, place)
+        if not isinstance(fields, dict):
+            raise LoadError(f"{where}: expected records, found {text[place : place + 80]!r}")
+        # No string holds a line end as such, so these are between its parts.
+        yield _LINE_END.sub(" ", text[place:end]), fields
+        place = _skip(text, end)
+        if text[place] == ",":
+            place = _skip(text, place + 1)
+
+
+def _skip(text: str, place: int) -> int:
+    while text[place] in " \t\r\n":
+        place += 1
+    return place
+
+
+def _key(record: Record, feed: Feed, where: str) -> Key:
+    text, fields = record
+    key = tuple(fields.get(name) for name in feed.key)
+    if not all(isinstance(part, str) and part for part in key):
+        raise LoadError(f"{where}: a record has no {', '.join(feed.key)}: {text[:200]}")
+    return tuple(str(part) for part in key)
+
+
+def _write(path: Path, where: str, feed: Feed, api: Api, records: list[Record]) -> None:
+    """Writes declared fields first, then new ones, then the record itself.
+
+    A declared field that no record has is not in the header, and missed there as in any file.
+    """
+    present = {name for _, fields in records for name in fields} if records else {*feed.columns}
+    if records and RECORD in present:
+        raise LoadError(f"{where}: a field is called {RECORD}, as the column of the whole is")
+    new = sorted(present - {*feed.columns, *api.repeats})
+    names = [name for name in feed.columns if name in present and name != RECORD] + new
+    # What cannot be written as UTF-8 is refused record by record, as in any file.
+    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*names, RECORD])
+        for text, fields in records:
+            writer.writerow([*(_as_text(fields, name, text) for name in names), text])
+
+
+def _as_text(fields: Mapping[str, Any], name: str, record: str) -> str:
+    value = fields.get(name)
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    # Of a nested value, numbers too are to be numbers.
+    return json.dumps(json.loads(record)[name], ensure_ascii=False)

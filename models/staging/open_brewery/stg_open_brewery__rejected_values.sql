@@ -1,0 +1,24 @@
+with checked_values as (
+
+    select * from {{ ref('stg_open_brewery__checked_values') }}
+
+),
+
+rejected as (
+
+    select
+        source,
+        feed,
+        source_file,
+        source_line,
+        load_id,
+        record_key,
+        column_name,
+        expected_type,
+        value
+    from checked_values
+    where column_name is not null
+
+)
+
+select * from rejected
