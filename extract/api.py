@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from extract.bucket import Origin, Object
+from extract.bucket import Object, Origin
 from extract.declaration import Api, Feed, Source
 from extract.errors import ConfigurationError, LoadError
 

@@ -207,30 +207,30 @@ with cases as (
 ),
 
 {% for type in types %}
-    cast_{{ loop.index }} as (
+cast_{{ loop.index }} as (
 
-        select
-            type,
-            value,
-            expected,
-            {{ can_cast_to('value', type) }} as can_cast,
-            {% if target.type == 'postgres' %}
-                value ~ '{{ cast_shape(type) }}'
-                and pg_input_is_valid(replace(value, ',', '.'), type) as is_well_formed,
-            {% else %}
+    select
+        type,
+        value,
+        expected,
+        {{ can_cast_to('value', type) }} as can_cast,
+        {% if target.type == 'postgres' %}
+        value ~ '{{ cast_shape(type) }}'
+        and pg_input_is_valid(replace(value, ',', '.'), type) as is_well_formed,
+        {% else %}
                 {{ can_cast_to('value', type) }} as is_well_formed,
             {% endif %}
-            cast({{ try_cast_to('value', type) }} as {{ dbt.type_string() }}) as actual
-        from cases
-        where type = '{{ type }}'
+        cast({{ try_cast_to('value', type) }} as {{ dbt.type_string() }}) as actual
+    from cases
+    where type = '{{ type }}'
 
-    ),
+),
 
 {% endfor %}
 casts as (
 
     {% for type in types %}
-        select * from cast_{{ loop.index }}
+    select * from cast_{{ loop.index }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -258,7 +258,7 @@ failures as (
     where
         type not in (
             {% for type in types %}
-                '{{ type }}'{{ ',' if not loop.last }}
+            '{{ type }}'{{ ',' if not loop.last }}
             {% endfor %}
         )
 

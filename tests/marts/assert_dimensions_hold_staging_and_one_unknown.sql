@@ -7,13 +7,13 @@
 with counts as (
 
     {% for dimension, (key, staging) in dimensions.items() -%}
-        select
-            '{{ dimension }}' as dimension,
-            (select count(*) from {{ ref(staging) }}) as staging_count,
-            count(*) as row_count,
-            count(*) filter (where {{ key }} = {{ unknown_key() }}) as unknown_count
-        from {{ ref(dimension) }}
-        {{- '\n    union all' if not loop.last }}
+    select
+        '{{ dimension }}' as dimension,
+        (select count(*) from {{ ref(staging) }}) as staging_count,
+        count(*) as row_count,
+        count(*) filter (where {{ key }} = {{ unknown_key() }}) as unknown_count
+    from {{ ref(dimension) }}
+    {{- '\n    union all' if not loop.last }}
     {% endfor %}
 )
 

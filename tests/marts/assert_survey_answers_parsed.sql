@@ -24,7 +24,7 @@ select
     demographics
 from surveys
 where
-    {% for column, element in typed_answers.items() -%}
-        {{ 'or ' if not loop.first -}}
-        ({{ column }} is null and demographics like '%<{{ element }}>_%</{{ element }}>%')
-    {% endfor %}
+{% for column, element in typed_answers.items() -%}
+    {{ 'or ' if not loop.first -}}
+    ({{ column }} is null and demographics like '%<{{ element }}>_%</{{ element }}>%')
+{% endfor %}
