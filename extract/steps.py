@@ -19,6 +19,7 @@ from psycopg2 import extensions
 from extract.bucket import Bucket, Object, source_bucket
 from extract.declaration import Source
 from extract.errors import ConfigurationError, FileError, LoadError
+from extract.history import History
 from extract.landing import Arrival, Step
 from extract.ledger import Ledger
 from extract.load import FileResult, LoadResult, commit, find_arrivals, work_folder
@@ -100,6 +101,19 @@ class Steps:
         for reading in self._readings.values():
             reading.close()
         shutil.rmtree(self._work, ignore_errors=True)
+
+    def prepare(self) -> None:
+        """Makes the feeds' views, without rows, where there are none yet, for dbt to build on."""
+        try:
+            with (
+                closing(self._warehouse.connect()) as connection,
+                Ledger(connection, self._source).locked(),
+                connection,
+                connection.cursor() as cursor,
+            ):
+                History(cursor, self._source).add_steps([])
+        except psycopg2.Error as error:
+            raise LoadError(f"{self._source.name}: PostgreSQL: {str(error).strip()}") from error
 
     def load_next(self) -> LoadResult:
         """Loads the next records, fewer if the files end; without any left, the result has no rows.

@@ -76,32 +76,31 @@ def watch_steps(
 ) -> int:
     """Takes the next `size` records on every tick, until all are there.
 
-    The first and the last tick build and test all that depends on the source, those between only
-    what holds rows. Returns 0, or 1 if the last build failed. Raises FileError if a file is broken.
+    Before the first tick and after the last, all that depends on the source is built and tested; a
+    tick brings up to date what holds rows. Returns 0, or 1 if the last build failed. Raises
+    FileError if a file is broken.
     """
     with closing(Steps(source, warehouse, size)) as steps:
         dbt = start_dbt()
-        whole = True
+        steps.prepare()
+        is_built = build(dbt, [source.name], console)
         for tick in clock.ticks():
             started = time.monotonic()
             result = _retry(steps.load_next)
             if result is None:
                 continue
             loaded = time.monotonic()
-            is_last = sum(_records(file) for file in result.files) < size
-            if is_last or whole:
-                whole = not build(dbt, [source.name], console)
-            else:
-                whole = not _refresh(dbt, source)
+            # Whatever a build that failed left behind is built anew.
+            is_built = _refresh(dbt, source) if is_built else build(dbt, [source.name], console)
             _print(
                 console,
                 f"tick {tick}: {_describe(result.files) or 'nothing left'}; load "
                 f"{loaded - started:.2f} s, dbt {time.monotonic() - loaded:.2f} s"
-                + (", failed" if whole else ""),
+                + ("" if is_built else ", failed"),
             )
-            if is_last:
-                return 1 if whole else 0
-    return 0
+            if sum(_records(file) for file in result.files) < size:
+                return 0 if build(dbt, [source.name], console) else 1
+    return 0 if is_built else 1
 
 
 def watch_drops(
