@@ -7,12 +7,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from extract.errors import ConfigurationError, LoadError
 
@@ -23,6 +24,10 @@ BACKOFF_SECONDS = 0.5
 # How long S3 may be silent. boto3 itself retries requests that fail or are throttled.
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 30
+# Where a folder keeps what is being written. What nobody wrote to for so long was left by a process
+# that died.
+UNFINISHED = ".unfinished"
+UNFINISHED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,22 @@ class Bucket(Protocol):
         Reads again if the object changes meanwhile, or does not arrive whole. Raises LoadError if
         that does not help, or if it is gone.
         """
+
+    def put(self, key: str, content: bytes | Path) -> Object:
+        """Writes bytes, or a local file's, under `key`, in place of what is there, and returns it.
+
+        Others see the object before or the whole new one. Raises LoadError if it cannot be written.
+        """
+
+    def move(self, item: Object, new_key: str) -> Object:
+        """Gives the object another key and returns it; what is already there is not overwritten.
+
+        Raises LoadError, with the object where it was, if `new_key` is taken, or if the object is
+        gone or no longer the version that `item` says. Killed in the middle, S3 holds both copies.
+        """
+
+    def delete(self, key: str) -> None:
+        """Removes the object; that it is gone already is no error."""
 
 
 class _ReadAgainError(Exception):
@@ -83,7 +104,9 @@ class FolderBucket:
         """Lists the files below the folder."""
         if not self._root.is_dir():
             raise LoadError(f"{self.url}: there is no such folder")
-        for folder, _, names in os.walk(self._root):
+        for folder, folders, names in os.walk(self._root):
+            if UNFINISHED in folders:
+                folders.remove(UNFINISHED)
             for name in names:
                 path = Path(folder, name)
                 yield _describe(path, path.relative_to(self._root).as_posix())
@@ -104,6 +127,64 @@ class FolderBucket:
             return after
 
         return _read(attempt, str(origin))
+
+    def put(self, key: str, content: bytes | Path) -> Object:
+        """Writes to a file aside and renames it, once it is on the disk."""
+        target = self._root / key
+        aside = self._root / UNFINISHED / uuid4().hex
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(aside.parent)
+            with aside.open("wb") as file:
+                if isinstance(content, Path):
+                    with content.open("rb") as origin:
+                        shutil.copyfileobj(origin, file, CHUNK_BYTES)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            found = _describe(aside, key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink()
+            raise LoadError(f"{target}: cannot be written: {error.strerror}") from error
+        return found
+
+    def move(self, item: Object, new_key: str) -> Object:
+        """Renames the file."""
+        origin, target = self._root / item.key, self._root / new_key
+        try:
+            if _describe(origin, item.key) != item:
+                raise LoadError(f"{origin}: cannot be moved: it changed since it was read")
+            if target.exists():
+                raise LoadError(f"{origin}: cannot be moved: there already is a {target}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            origin.rename(target)
+        except OSError as error:
+            raise LoadError(f"{origin}: cannot be moved: {error.strerror}") from error
+        return replace(item, key=new_key)
+
+    def delete(self, key: str) -> None:
+        """Removes the file, and the folders that it leaves empty: S3 has no such thing either."""
+        path = self._root / key
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise LoadError(f"{path}: cannot be removed: {error.strerror}") from error
+        with suppress(OSError):
+            for folder in path.relative_to(self._root).parents[:-1]:
+                (self._root / folder).rmdir()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what processes that died left unfinished."""
+    for path in folder.iterdir():
+        # Another process may finish, or remove, it just now.
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
+                path.unlink()
 
 
 def _describe(path: Path, key: str) -> Object:
@@ -173,7 +254,7 @@ class S3Bucket:
                             file.write(chunk)
                             md5.update(chunk)
                 except ClientError as error:
-                    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                    if _status(error) == 412:
                         raise _ReadAgainError("it changed while it was read") from error
                     raise
                 # A connection that broke or fell silent in the middle of the body, or a body that
@@ -192,15 +273,73 @@ class S3Bucket:
 
         return _read(attempt, where)
 
+    def put(self, key: str, content: bytes | Path) -> Object:
+        """Uploads it; large files in parts, which S3 shows when the last one is there."""
+        with self._errors(f"{self.url}/{key}"):
+            if isinstance(content, Path):
+                self._client.upload_file(str(content), self._name, self._prefix + key)
+            else:
+                self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=content)
+            return self._head(key)
+
+    def move(self, item: Object, new_key: str) -> Object:
+        """Copies the object within S3, then removes it; both only if it still is that version."""
+        from botocore.exceptions import ClientError
+
+        where = f"{self.url}/{item.key}"
+        origin = {"Bucket": self._name, "Key": self._prefix + item.key}
+        with self._errors(where):
+            try:
+                self._head(new_key)
+            except ClientError as error:
+                if _status(error) != 404:
+                    raise
+            else:
+                raise LoadError(f"{where}: cannot be moved: there already is a {new_key}")
+            etag = f'"{item.version}"'
+            try:
+                self._client.copy(
+                    origin, self._name, self._prefix + new_key, {"CopySourceIfMatch": etag}
+                )
+            except ClientError as error:
+                if _status(error) == 412:
+                    raise LoadError(
+                        f"{where}: cannot be moved: it changed since it was read"
+                    ) from error
+                raise
+            try:
+                self._client.delete_object(**origin, IfMatch=etag)
+            except ClientError as error:
+                # A new version has come: it stays, and the one that was meant is moved.
+                if _status(error) not in (404, 412):
+                    raise
+            return self._head(new_key)
+
+    def delete(self, key: str) -> None:
+        """Removes the object."""
+        with self._errors(f"{self.url}/{key}"):
+            self._client.delete_object(Bucket=self._name, Key=self._prefix + key)
+
+    def _head(self, key: str) -> Object:
+        head = self._client.head_object(Bucket=self._name, Key=self._prefix + key)
+        return Object(key, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"])
+
     @contextmanager
     def _errors(self, where: str) -> Iterator[None]:
         """Says of an AWS error which object it was about."""
+        from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except (Boto3Error, BotoCoreError, ClientError) as error:
             raise LoadError(f"{where}: {error}") from error
+
+
+def _status(error: Any) -> int:
+    """Returns the HTTP status of botocore's ClientError."""
+    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status
 
 
 def _is_md5(etag: str, answer: dict[str, Any]) -> bool:

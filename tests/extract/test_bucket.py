@@ -1,12 +1,23 @@
 """Folders and S3 through one interface, the latter over HTTP."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
-from extract.bucket import Bucket, Object, open_bucket, source_bucket
+from extract.bucket import (
+    UNFINISHED,
+    UNFINISHED_SECONDS,
+    Bucket,
+    Object,
+    S3Bucket,
+    open_bucket,
+    source_bucket,
+)
 from extract.errors import ConfigurationError, LoadError
 
 
@@ -42,6 +53,82 @@ def test_lists_keys_below_the_prefix_and_downloads_them(bucket: Bucket, tmp_path
     }
     bucket.download(only(bucket, "deep/b ü.csv"), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"b\n" * 1_000_000
+
+
+def test_what_is_put_is_there_whole_and_replaces_what_was(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"0123456789" * 1_000_000)
+    for content in (b"a\n2\n", tmp_path / "large", b""):
+        for key in ("a.csv", "new/50%/é=x y.csv"):
+            put = bucket.put(key, content)
+            assert put == only(bucket, key)
+            bucket.download(put, tmp_path / "copy")
+            whole = content.read_bytes() if isinstance(content, Path) else content
+            assert (tmp_path / "copy").read_bytes() == whole
+    assert len(list(bucket.objects())) == 3
+
+
+def test_a_moved_object_is_itself_under_another_key(bucket: Bucket, tmp_path: Path) -> None:
+    moved = bucket.move(only(bucket, "deep/b ü.csv"), "processed/7/b ü.csv")
+    assert moved == only(bucket, "processed/7/b ü.csv")
+    assert {item.key for item in bucket.objects()} == {"a.csv", "processed/7/b ü.csv"}
+    bucket.download(moved, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"b\n" * 1_000_000
+
+
+def test_nothing_is_moved_over_another_object_or_in_another_version(bucket: Bucket) -> None:
+    listed = only(bucket, "a.csv")
+    with pytest.raises(LoadError, match="there already is a"):
+        bucket.move(listed, "deep/b ü.csv")
+    bucket.put("a.csv", b"a\n9\n")
+    with pytest.raises(LoadError, match="it changed since it was read"):
+        bucket.move(listed, "b.csv")
+    bucket.delete("a.csv")
+    with pytest.raises(LoadError, match=r"a\.csv"):
+        bucket.move(listed, "b.csv")
+    assert [item.key for item in bucket.objects()] == ["deep/b ü.csv"]
+
+
+def test_what_comes_in_mid_move_stays(
+    folder: Path, s3_bucket: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = S3Bucket(s3_bucket(folder).removeprefix("s3://"), "files")
+    copy = bucket._client.copy
+
+    def copy_late(*arguments: Any) -> None:
+        copy(*arguments)
+        bucket.put("a.csv", b"newer")
+
+    monkeypatch.setattr(bucket._client, "copy", copy_late)
+    assert bucket.move(only(bucket, "a.csv"), "moved.csv").size == 4
+    assert only(bucket, "a.csv").size == 5
+
+
+def test_deleting_twice_is_no_error(bucket: Bucket) -> None:
+    for _ in range(2):
+        bucket.delete("deep/b ü.csv")
+    assert [item.key for item in bucket.objects()] == ["a.csv"]
+
+
+def test_a_folder_shows_nothing_unfinished_and_keeps_nothing_empty(folder: Path) -> None:
+    bucket = open_bucket(str(folder / "files"))
+    bucket.put("a.csv", b"")
+    for name, age in (("dead", 2 * UNFINISHED_SECONDS), ("alive", 0)):
+        (folder / "files" / UNFINISHED / name).write_bytes(b"half")
+        os.utime(folder / "files" / UNFINISHED / name, (time.time() - age,) * 2)
+    bucket.put("deep/er/c.csv", b"")
+    assert {item.key for item in bucket.objects()} == {"a.csv", "deep/b ü.csv", "deep/er/c.csv"}
+    assert [path.name for path in (folder / "files" / UNFINISHED).iterdir()] == ["alive"]
+    bucket.delete("deep/er/c.csv")
+    assert (folder / "files" / "deep").is_dir()
+    assert not (folder / "files" / "deep" / "er").exists()
+
+
+def test_what_cannot_be_written_is_named(folder: Path, s3_bucket: Callable[[Path], str]) -> None:
+    s3_bucket(folder)
+    for bucket in (open_bucket(str(folder / "files")), open_bucket("s3://no-such-bucket")):
+        for content in (b"x", folder / "files" / "a.csv"):
+            with pytest.raises(LoadError, match=r"a\.csv/x"):
+                bucket.put("a.csv/x", content)
 
 
 def test_a_version_changes_with_the_content(folder: Path) -> None:
