@@ -60,17 +60,16 @@ class Snapshot:
         declared with columns that they do not have.
         """
         self._connection.set_session(ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                f"set local lock_timeout = '{BUILD_SECONDS}s'; set local timezone = 'UTC'"
-            )
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = '{BUILD_SECONDS}s'")
+            cursor.execute("set local timezone = 'UTC'")
             # Before the first query, which fixes the moment: a table that is replaced after that
             # moment would be seen empty.
             for table in tables:
                 cursor.execute(SQL("lock table {} in access share mode").format(_relation(table)))
-            return [
-                self._dump(cursor, table, folder / f"{n}.csv") for n, table in enumerate(tables)
-            ]
+            dumps = [self._dump(cursor, t, folder / f"{n}.csv") for n, t in enumerate(tables)]
+        self._connection.commit()
+        return dumps
 
     def _dump(self, cursor: Any, table: Table, path: Path) -> Dump:
         cursor.execute(

@@ -38,7 +38,8 @@ class Built:
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
-        if name in DEFAULTS or name.endswith("BUCKET_URL") or name.startswith(("AWS_", "DBT_")):
+        ours = name in DEFAULTS or name.endswith(("BUCKET_URL", "LAKE_URL"))
+        if ours or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
 
 
