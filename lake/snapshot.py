@@ -66,7 +66,14 @@ class Snapshot:
             # Before the first query, which fixes the moment: a table that is replaced after that
             # moment would be seen empty.
             for table in tables:
-                cursor.execute(SQL("lock table {} in access share mode").format(_relation(table)))
+                lock = SQL("lock table {} in access share mode").format(_relation(table))
+                try:
+                    cursor.execute(lock)
+                except errors.LockNotAvailable as error:
+                    raise LoadError(
+                        f"{table}: {table.schema}.{table.relation} is being built for more than "
+                        f"{BUILD_SECONDS} s; try again when that is done"
+                    ) from error
             dumps = [self._dump(cursor, t, folder / f"{n}.csv") for n, t in enumerate(tables)]
         self._connection.commit()
         return dumps
