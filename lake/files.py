@@ -20,7 +20,7 @@ from lake.snapshot import Dump
 ROW_GROUP_ROWS = 1 << 17
 ROW_GROUP_BYTES = 1 << 26
 # Of the CSV that are parsed at once; no row may be longer.
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 22
 # More folders than that are a mistake in partition_by, or in the data.
 MAX_PARTITIONS = 2000
 # What Hive, Spark, Athena and DuckDB take for NULL in the name of a folder.
@@ -125,7 +125,9 @@ def _runs(dump: Dump, schema: pa.Schema) -> Iterator[tuple[tuple[str | None, ...
     extra = [f"partition {number}" for number, _ in enumerate(dump.table.partition_by)]
     reader = pyarrow.csv.open_csv(
         dump.path,
-        pyarrow.csv.ReadOptions(column_names=[*names, *extra], block_size=BLOCK_BYTES),
+        pyarrow.csv.ReadOptions(
+            column_names=[*names, *extra], block_size=BLOCK_BYTES, use_threads=False
+        ),
         pyarrow.csv.ParseOptions(newlines_in_values=True),
         pyarrow.csv.ConvertOptions(
             column_types={
