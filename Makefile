@@ -11,13 +11,13 @@ LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
 # Given on the command line, these reach the programs through the environment:
-# BUCKET_URL, SCALE (of the sample bucket), POSTGRES_*. See README.md.
+# BUCKET_URL, LAKE_URL, SCALE (of the sample bucket), POSTGRES_*. See README.md.
 SOURCES ?=
 Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format up roles down answers psql docs bench lock clean
+.PHONY: help setup run test lint format up roles down answers lake psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -52,6 +52,9 @@ down: setup ## Stop PostgreSQL
 
 answers: setup ## Print the answers from what is built
 	@$(PY) -m orchestrate answers
+
+lake: setup ## Publish the marts as parquet to the lake that LAKE_URL names, or to .local/lake
+	@$(PY) -m lake publish
 
 psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."
 	@if [ -n "$$QUERY" ]; then exec $(VENV)/bin/psql -X -v ON_ERROR_STOP=1 -At -c "$$QUERY"; \

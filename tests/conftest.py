@@ -38,7 +38,7 @@ class Built:
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
-        is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL"))
+        is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
         if is_place or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
 

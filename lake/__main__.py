@@ -1,0 +1,83 @@
+"""Command line: `python -m lake publish [TABLE ...]` and `python -m lake status`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from extract.errors import ConfigurationError, LoadError
+from extract.progress import Progress
+from extract.warehouse import find_warehouse
+from lake.declaration import read_tables, select
+from lake.publish import Lake, TableResult, open_lake, publish, published
+
+
+def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list[str]:
+    """Returns what a publish did, a line a table and one for the whole."""
+    lines = []
+    for result in results:
+        if result.rows is None:
+            continue
+        done = f"{result.written} of {result.files} files written"
+        if not result.written:
+            done = "unchanged"
+        if result.removed:
+            done += f", {result.removed} removed"
+        lines.append(f"  {result.rows:>11,} rows  {result.table}: {done}")
+    missing = [str(result.table) for result in results if result.rows is None]
+    if missing:
+        lines.append(f"  not built yet, so left alone: {', '.join(missing)}")
+    count = len(results) - len(missing)
+    lines.append(f"  {count} tables published to {lake.url} in {seconds:.1f} s")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if a publish failed, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m lake", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    publish_command = commands.add_parser("publish", help="publish what changed")
+    publish_command.add_argument(
+        "tables", nargs="*", metavar="TABLE", help="such as sales or silver/sales; default: all"
+    )
+    commands.add_parser("status", help="show what the lake has")
+    options = parser.parse_args(arguments)
+    try:
+        tables = read_tables()
+        lake = open_lake()
+        if options.command == "status":
+            _status(lake)
+            return 0
+        wanted = select(tables, options.tables)
+        warehouse = find_warehouse()
+        started = time.monotonic()
+        with Progress() as progress:
+            results = publish(wanted, warehouse, lake, progress, must_exist=bool(options.tables))
+        print("\n".join(describe(results, lake, time.monotonic() - started)))
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except LoadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _status(lake: Lake) -> None:
+    grid = Grid("table", "rows", "files", "kB", "published at", title=f"Tables in {lake.url}")
+    for entry in published(read_tables(), lake):
+        grid.add_row(
+            str(entry.table),
+            f"{entry.rows:,}",
+            f"{entry.files:,}",
+            f"{entry.size // 1000:,}",
+            f"{entry.published_at:%Y-%m-%d %H:%M:%S}",
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

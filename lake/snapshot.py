@@ -1,0 +1,142 @@
+"""Takes tables out of the warehouse as they are at one moment, as CSV on the local disk."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from psycopg2.sql import SQL, Composable, Composed, Identifier
+
+from extract.errors import ConfigurationError, LoadError
+from extract.warehouse import Warehouse
+from lake.declaration import Table
+
+# The server needs a moment to notice that a killed publish is gone; a build that replaces a table
+# needs longer.
+OTHER_PUBLISH_SECONDS = 3
+BUILD_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A table's rows in a CSV file without header, sorted by partition.
+
+    `columns` are names and PostgreSQL types. The partitions' values follow them in each row, as
+    text; an empty one is NULL, because a folder cannot tell the two apart.
+    """
+
+    table: Table
+    columns: tuple[tuple[str, str], ...]
+    path: Path
+
+
+class Snapshot:
+    """A connection on which nobody else publishes meanwhile."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def missing(self, tables: Sequence[Table]) -> list[Table]:
+        """Returns the tables that the warehouse does not hold (yet)."""
+        with self._connection, self._connection.cursor() as cursor:
+            missing = []
+            for table in tables:
+                cursor.execute(
+                    "select to_regclass(format('%%I.%%I', %s, %s)) is null",
+                    (table.schema, table.relation),
+                )
+                if cursor.fetchone() == (True,):
+                    missing.append(table)
+        return missing
+
+    def dump(self, tables: Sequence[Table], folder: Path) -> list[Dump]:
+        """Writes all rows of the tables, as of one moment, to files in `folder`.
+
+        Raises LoadError if the warehouse does not give them, ConfigurationError if they are
+        declared with columns that they do not have.
+        """
+        self._connection.set_session(ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = '{BUILD_SECONDS}s'")
+            cursor.execute("set local timezone = 'UTC'")
+            # Before the first query, which fixes the moment: a table that is replaced after that
+            # moment would be seen empty.
+            for table in tables:
+                lock = SQL("lock table {} in access share mode").format(_relation(table))
+                try:
+                    cursor.execute(lock)
+                except errors.LockNotAvailable as error:
+                    raise LoadError(
+                        f"{table}: {table.schema}.{table.relation} is being built for more than "
+                        f"{BUILD_SECONDS} s; try again when that is done"
+                    ) from error
+            dumps = [self._dump(cursor, t, folder / f"{n}.csv") for n, t in enumerate(tables)]
+        self._connection.commit()
+        return dumps
+
+    def _dump(self, cursor: Any, table: Table, path: Path) -> Dump:
+        cursor.execute(
+            """
+            select attname, format_type(atttypid, atttypmod)
+            from pg_attribute
+            where attrelid = format('%%I.%%I', %s, %s)::regclass and attnum > 0 and not attisdropped
+            order by attnum
+            """,
+            (table.schema, table.relation),
+        )
+        columns = tuple(cursor.fetchall())
+        if table.record:
+            columns = tuple((name, kind) for name, kind in columns if name == table.record)
+            if not columns:
+                raise ConfigurationError(f"{table}: record: there is no column {table.record}")
+        try:
+            with path.open("wb") as file:
+                cursor.copy_expert(_query(table, columns), file, 1 << 20)
+        except errors.UndefinedColumn as error:
+            raise ConfigurationError(f"{table}: {str(error).strip()}") from error
+        except psycopg2.Error as error:
+            raise LoadError(f"{table}: {str(error).strip()}") from error
+        return Dump(table, columns, path)
+
+
+@contextmanager
+def snapshot(warehouse: Warehouse) -> Iterator[Snapshot]:
+    """Connects to the warehouse; raises LoadError if somebody else publishes from it."""
+    with closing(warehouse.connect()) as connection:
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(f"set local lock_timeout = '{OTHER_PUBLISH_SECONDS}s'")
+                try:
+                    # Until the connection ends.
+                    cursor.execute("select pg_advisory_lock(hashtext('lake: publish'))")
+                except errors.LockNotAvailable as error:
+                    raise LoadError(
+                        "another publish is running; try again when it is done"
+                    ) from error
+            yield Snapshot(connection)
+        except psycopg2.Error as error:
+            raise LoadError(f"the warehouse could not be read: {str(error).strip()}") from error
+
+
+def _query(table: Table, columns: Sequence[tuple[str, str]]) -> Composed:
+    names = SQL(", ").join(Identifier(name) for name, _ in columns)
+    partitions = [
+        SQL(", nullif(cast(({}) as text), '')").format(SQL(expression))
+        for _, expression in table.partition_by
+    ]
+    last = len(columns) + len(table.partition_by)
+    order: list[Composable] = [SQL(str(number)) for number in range(len(columns) + 1, last + 1)]
+    order += [Identifier(column) for column in table.order_by]
+    # A total order: the same rows make the same file.
+    order += [SQL(str(number)) for number in range(1, len(columns) + 1)]
+    return SQL("copy (select {}{} from {} order by {}) to stdout (format csv)").format(
+        names, SQL("").join(partitions), _relation(table), SQL(", ").join(order)
+    )
+
+
+def _relation(table: Table) -> Identifier:
+    return Identifier(table.schema, table.relation)

@@ -1,0 +1,275 @@
+"""Whatever becomes of a publish, who reads along what is current sees a version that is whole."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import psutil
+import pytest
+
+from extract.bucket import Bucket, FolderBucket, S3Bucket
+from extract.errors import LoadError
+from extract.load import WORK
+from extract.warehouse import Warehouse
+from lake.publish import publish
+
+from .conftest import PARTITIONS, VERSIONED, Reader, declare, execute, version_of, write_version
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("KILLS", "6"))
+
+
+class _PowerCutError(BaseException):
+    """Nothing in the program catches it."""
+
+
+@pytest.fixture
+def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
+    """Makes writing stop after so many puts and deletes, of which the last is done."""
+    left: list[int] = []
+    lock = threading.Lock()
+
+    def cut_after(steps: int | None) -> None:
+        left[:] = [] if steps is None else [steps]
+
+    def cutting(method: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any) -> Any:
+            with lock:
+                if left and left[0] == 0:
+                    raise _PowerCutError
+                if left:
+                    left[0] -= 1
+            return method(*arguments)
+
+        return step
+
+    for kind in (FolderBucket, S3Bucket):
+        for name in ("put", "delete"):
+            monkeypatch.setattr(kind, name, cutting(getattr(kind, name)))
+    return cut_after
+
+
+def nothing_is_left(reader: Reader) -> bool:
+    """Whether the lake holds the current files and what describes them, and no others."""
+    flat = {"gold/flat/flat.parquet", "gold/flat/_manifest.json"}
+    parts = {f"silver/parts/{name}" for name in ("_manifest.json", "_current/files.txt")}
+    keys = reader.objects().keys()
+    others = keys - flat - parts
+    return keys > flat | parts and len(others) == PARTITIONS
+
+
+def test_a_publish_that_stops_after_any_step_shows_one_version(
+    reader: Reader, versioned: Warehouse, cut_power: Callable[[int | None], None]
+) -> None:
+    publish(VERSIONED, versioned, reader.lake)
+    version, steps, finished = 1, 0, False
+    while not finished:
+        version += 1
+        write_version(versioned, version)
+        cut_power(steps)
+        try:
+            publish(VERSIONED, versioned, reader.lake)
+            finished = True
+        except _PowerCutError:
+            pass
+        cut_power(None)
+        for table in VERSIONED:
+            assert version_of(reader, table) in (version - 1, version)
+        publish(VERSIONED, versioned, reader.lake)
+        assert [version_of(reader, table) for table in VERSIONED] == [version] * 2
+        assert nothing_is_left(reader)
+        # Most steps are files of the partitioned table, one like another.
+        steps += 1 if steps < 4 or steps > PARTITIONS else 3
+    assert steps > 2 * PARTITIONS
+
+
+def test_readers_never_see_half(reader: Reader, versioned: Warehouse) -> None:
+    publish(VERSIONED, versioned, reader.lake)
+    stop = threading.Event()
+    seen: dict[str, list[int]] = {str(table): [] for table in VERSIONED}
+
+    def look() -> None:
+        while not stop.is_set():
+            for table in VERSIONED:
+                # A file that was current when its name was read may be gone when it is opened.
+                with suppress(duckdb.IOException, duckdb.InvalidInputException, LoadError, OSError):
+                    seen[str(table)].append(version_of(reader, table))
+
+    version = 1
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        while version < 10 or (
+            version < 60 and min(len(set(versions)) for versions in seen.values()) < 4
+        ):
+            version += 1
+            write_version(versioned, version)
+            publish(VERSIONED, versioned, reader.lake)
+        stop.set()
+        looking.result()
+    for versions in seen.values():
+        assert len(set(versions)) >= 4
+        assert versions == sorted(versions)
+
+
+@pytest.fixture
+def publisher(
+    reader: Reader, versioned: Warehouse, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("forking_publisher.py"))],
+        cwd=ROOT,
+        env={
+            **environment,
+            **versioned.variables(),
+            **aws,
+            "PYTHONPATH": str(ROOT),
+            "LAKE_URL": reader.lake.url,
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.communicate(timeout=60)
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
+def attempt(publisher: subprocess.Popen[str], kill_after: float | None) -> int:
+    """Publishes once; kills the publish after this time. Returns its exit code."""
+    _pipe(publisher.stdin).write("\n")
+    _pipe(publisher.stdin).flush()
+    pid = int(_pipe(publisher.stdout).readline())
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return int(_pipe(publisher.stdout).readline())
+
+
+def test_a_killed_publish_is_healed_by_the_next(
+    reader: Reader, versioned: Warehouse, publisher: subprocess.Popen[str]
+) -> None:
+    seed = random.randrange(1 << 30)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311
+    assert attempt(publisher, None) == 0
+    write_version(versioned, 2)
+    started = time.monotonic()
+    assert attempt(publisher, None) == 0
+    usual = time.monotonic() - started
+    version, killed, tries = 2, 0, 0
+    before = dict.fromkeys(VERSIONED, 2)
+    while killed < KILLS and tries < 4 * KILLS:
+        version, tries = version + 1, tries + 1
+        write_version(versioned, version)
+        killed += attempt(publisher, chance.uniform(0, usual)) == -signal.SIGKILL
+        for table in VERSIONED:
+            seen = version_of(reader, table)
+            assert seen in (before[table], version), f"seed {seed}"
+            before[table] = seen
+        if chance.random() < 0.5:
+            assert attempt(publisher, None) == 0, f"seed {seed}"
+            assert nothing_is_left(reader), f"seed {seed}"
+            before = dict.fromkeys(VERSIONED, version)
+    assert killed
+    assert attempt(publisher, None) == 0
+    assert [version_of(reader, table) for table in VERSIONED] == [version] * 2
+    assert nothing_is_left(reader)
+    alive = {str(pid) for pid in psutil.pids()}
+    assert [folder for folder in WORK.glob("lake.*") if folder.suffix[1:] not in alive] == []
+
+
+def test_a_lake_that_fails_is_named_and_keeps_what_it_has(
+    reader: Reader, versioned: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(VERSIONED, versioned, reader.lake)
+    write_version(versioned, 2)
+    layer: Bucket = reader.lake.layer("silver")
+    put = layer.put
+
+    def fail_late(key: str, content: bytes | Path) -> Any:
+        if "part=4" in key:
+            raise LoadError(f"{layer.url}/{key}: No space left on device")
+        return put(key, content)
+
+    monkeypatch.setattr(layer, "put", fail_late)
+    with pytest.raises(LoadError, match=r"silver/parts/part=4/.*: No space left"):
+        publish(VERSIONED, versioned, reader.lake)
+    assert [version_of(reader, table) for table in VERSIONED] == [2, 1]
+
+
+def test_all_tables_are_of_one_moment(folder_lake: Reader, versioned: Warehouse) -> None:
+    stop = threading.Event()
+
+    def build() -> None:
+        version = 1
+        while not stop.is_set():
+            version += 1
+            write_version(versioned, version)
+
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(build)
+        for _ in range(10):
+            publish(VERSIONED, versioned, folder_lake.lake)
+            first, second = (version_of(folder_lake, table) for table in VERSIONED)
+            assert first == second
+        stop.set()
+        building.result()
+
+
+def test_a_table_that_is_replaced_meanwhile_is_not_seen_empty(
+    folder_lake: Reader, versioned: Warehouse
+) -> None:
+    with closing(versioned.connect()) as build, ThreadPoolExecutor(1) as pool:
+        build.cursor().execute(
+            "create table new_parts as select id, part, 9 as version from parts;"
+            "insert into new_parts values (101, 5, 9), (102, 6, 9);"
+            "drop table parts; alter table new_parts rename to parts"
+        )
+        publishing = pool.submit(publish, VERSIONED, versioned, folder_lake.lake)
+        # It waits for the build by now, with a moment chosen or not.
+        waiting = "select count(*) from pg_locks where not granted"
+        with closing(versioned.connect()) as other, other.cursor() as cursor:
+            other.autocommit = True
+            for _ in range(100):
+                cursor.execute(waiting)
+                if cursor.fetchone() != (0,):
+                    break
+                time.sleep(0.05)
+        build.commit()
+        publishing.result()
+    ((rows, version),) = folder_lake.read(VERSIONED[1], "select count(*), min(version) from {}")
+    assert (rows, version) == (103, 9)
+
+
+def test_of_two_at_once_one_is_refused(folder_lake: Reader, versioned: Warehouse) -> None:
+    with closing(versioned.connect()) as other:
+        other.cursor().execute("select pg_advisory_lock(hashtext('lake: publish'))")
+        with pytest.raises(LoadError, match="another publish is running"):
+            publish(VERSIONED, versioned, folder_lake.lake)
+    publish(VERSIONED, versioned, folder_lake.lake)
+
+
+def test_a_lost_connection_publishes_nothing(folder_lake: Reader, versioned: Warehouse) -> None:
+    execute(
+        versioned,
+        "create view slow as select pg_terminate_backend(pg_backend_pid()) as gone from flat",
+    )
+    with pytest.raises(LoadError, match=r"gold/slow: (terminating|server closed)"):
+        publish([*VERSIONED, declare("slow", "gold")], versioned, folder_lake.lake)
+    assert not Path(folder_lake.lake.url).exists()

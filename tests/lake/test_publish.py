@@ -1,0 +1,402 @@
+"""What is in the lake is what is in the warehouse: every row, to the cent, in the same types."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from extract.errors import LoadError
+from extract.warehouse import Warehouse
+from lake import files as files_module
+from lake.declaration import Table, read_tables
+from lake.publish import Lake, publish, published
+
+from .conftest import Reader, declare, execute
+
+Rows = list[tuple[Any, ...]]
+RowsOf = Callable[[Warehouse, str], Rows]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# What DuckDB has to call the types of PostgreSQL; numeric(p,s) is DECIMAL(p,s).
+TYPES = {
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "real": "FLOAT",
+    "double precision": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "text": "VARCHAR",
+    "timestamp without time zone": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def assert_same(reader: Reader, table: Table, warehouse: Warehouse, rows_of: RowsOf) -> None:
+    """Compares a table of the lake with its relation: columns, types, and rows without order."""
+    name = f"{table.schema}.{table.relation}"
+    expected = rows_of(warehouse, f"select * from {name}")
+    if table.record:
+        lines = [
+            json.loads(line)
+            for file in reader.files(table)
+            for line in Path(file).read_text(encoding="utf-8").splitlines()
+        ]
+        records = rows_of(warehouse, f"select {table.record} from {name}")
+        assert sorted(map(json.dumps, lines)) == sorted(
+            json.dumps(json.loads(record)) for (record,) in records
+        )
+        return
+    columns = rows_of(
+        warehouse,
+        f"""
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
+        where attrelid = '{name}'::regclass and attnum > 0 and not attisdropped order by attnum
+        """,
+    )
+    described = reader.read(table, "describe select * from {}", hive_partitioning=False)
+    assert [(column, kind) for column, kind, *_ in described] == [
+        (column, TYPES.get(kind, kind.upper().replace("NUMERIC", "DECIMAL")))
+        for column, kind in columns
+    ]
+    for rows in (
+        reader.read(table, hive_partitioning=False),
+        # While nobody publishes, the folder holds nothing else.
+        reader.glob(table, hive_partitioning=False),
+    ):
+        assert Counter(rows) == Counter(expected)
+
+
+@pytest.mark.warehouse
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_every_table_is_the_warehouses_own(
+    kind: str,
+    built_warehouse: Any,
+    tmp_path: Path,
+    s3_bucket: Callable[[Path], str],
+    rows_of: RowsOf,
+) -> None:
+    warehouse = built_warehouse.warehouse
+    url = str(tmp_path / "lake") if kind == "folder" else s3_bucket(tmp_path)
+    reader = Reader(Lake(url), tmp_path / "copy")
+    results = publish(read_tables(), warehouse, reader.lake)
+    tables = [result.table for result in results if result.rows is not None]
+    assert {"silver/sales", "gold/fact_sales", "gold/dim_person_masked"} <= set(map(str, tables))
+    for table in tables:
+        assert_same(reader, table, warehouse, rows_of)
+    sales = next(table for table in tables if str(table) == "silver/sales")
+    by_month = (
+        "select strftime(order_date, '%Y-%m') = order_month, sum(line_total) from {} group by 1"
+    )
+    total = rows_of(warehouse, "select sum(line_total) from marts_sales.fact_sales")
+    assert reader.glob(sales, by_month, hive_types_autocast=False) == [(True, total[0][0])]
+    before = reader.objects()
+    again = publish(read_tables(), warehouse, reader.lake)
+    assert [(result.written, result.removed) for result in again if result.rows is not None] == [
+        (0, 0) for _ in tables
+    ]
+    assert reader.objects() == before
+
+
+@pytest.mark.warehouse
+def test_the_lake_holds_what_readers_may_read_and_nothing_personal(built_warehouse: Any) -> None:
+    manifest = json.loads((built_warehouse.target_path / "manifest.json").read_text())
+    models = {
+        f"{node['schema']}.{node['alias']}": node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+    }
+    declared = {f"{table.schema}.{table.relation}": table for table in read_tables()}
+    personal = [
+        f"{relation}.{name}"
+        for relation in declared.keys() & models.keys()
+        for name, column in models[relation]["columns"].items()
+        if column.get("config", {}).get("meta", {}).get("personal")
+    ]
+    assert personal == []
+    readable = {
+        relation
+        for relation, model in models.items()
+        if "reader" in (model["config"].get("grants") or {}).get("select", [])
+    }
+    gold = {f"{t.schema}.{t.relation}" for t in read_tables() if t.layer == "gold"}
+    assert sorted(readable - gold) == []
+
+
+HOSTILE = [
+    *("a/b", "a=b", "50%", "%2F", "..", ".", "a b+c", 'O\'Hara "x"', "[*]?", "#:;&{}^~|<>\\"),
+    *("Österreich", "Päijät-Häme", "李", "🍺", "é", "line\nend", "NULL", "null", "2014-01-01"),
+    *("1", "true", "__HIVE_DEFAULT_PARTITION__x", "md", "MD"),
+]
+
+
+def test_hostile_values_come_back_as_they_are(
+    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
+) -> None:
+    execute(warehouse, "create table hostile (id integer, country text, state text, comment text)")
+    values = [value.replace("'", "''") for value in HOSTILE]
+    pairs = [
+        *((f"'{value}'", f"'{other}'") for value, other in pairwise(values)),
+        ("null", "'x'"),
+        ("'x'", "null"),
+        ("null", "null"),
+    ]
+    rows = [f"({n}, {country}, {state}, {state})" for n, (country, state) in enumerate(pairs)] + [
+        "(1000, '', 'x', ''), (1001, null, 'x', null)"
+    ]
+    execute(warehouse, f"insert into hostile values {', '.join(rows)}")
+    table = declare("hostile", country="country", state="state")
+    publish([table], warehouse, reader.lake)
+    assert_same(reader, table, warehouse, rows_of)
+    # The names of the folders say the same, but for '', which no folder can be called.
+    question = "select id, country, state from {} where id < 1000 order by id"
+    by_folder = reader.glob(table, question, hive_partitioning=True, hive_types_autocast=False)
+    assert by_folder == rows_of(
+        warehouse, "select id, country, state from hostile where id < 1000 order by id"
+    )
+
+
+def test_types_and_extremes_are_kept(reader: Reader, warehouse: Warehouse, rows_of: RowsOf) -> None:
+    execute(
+        warehouse,
+        """
+        create table typed (
+            a smallint, b integer, c bigint, d numeric(19, 4), e numeric(38, 10), f boolean, g date,
+            h timestamp, i timestamptz, j text, k real, l double precision, m numeric(3, 3)
+        );
+        insert into typed values
+        (-32768, -2147483648, -9223372036854775808, -999999999999999.9999,
+         -9999999999999999999999999999.9999999999, true, '0001-01-01', '2014-02-28 23:59:59.999999',
+         '2014-03-30 02:30:00.000001+02', E'a,"b"\\r\\nc\\\\N\\tü', 0.5, 0.1, 0.001),
+        (32767, 2147483647, 9223372036854775807, 0.0001, 0.0000000001, false, '9999-12-31',
+         '1969-12-31', '1969-12-31 23:00-05', 'NULL', 1048576, 1e300, -0.999),
+        (0, 0, 0, 0, 0, null, null, null, null, '', 'Infinity', '-Infinity', 0),
+        (null, null, null, null, null, null, null, null, null, null, null, null, null);
+        """,
+    )
+    table = declare("typed", "gold")
+    publish([table], warehouse, reader.lake)
+    assert_same(reader, table, warehouse, rows_of)
+    ((amount, day, at),) = reader.read(table, "select d, g, i from {} where a = -32768")
+    assert amount == Decimal("-999999999999999.9999")
+    assert day == date(1, 1, 1)
+    assert at == datetime(2014, 3, 30, 0, 30, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("numeric", "1"),
+        ("numeric(40, 2)", "1"),
+        ("interval", "'1 day'"),
+        ("integer[]", "'{1}'"),
+        ("numeric(9, 2)", "'NaN'"),
+        ("date", "'infinity'"),
+        ("timestamp", "'-infinity'"),
+        ("date", "'0044-03-15 BC'"),
+    ],
+)
+def test_what_the_lake_cannot_hold_exactly_is_refused(
+    folder_lake: Reader, warehouse: Warehouse, column: str, value: str
+) -> None:
+    execute(warehouse, f"create table good as select 1 as id; create table bad (x {column})")
+    execute(warehouse, f"insert into bad values ({value})")
+    with pytest.raises(LoadError, match="gold/bad: "):
+        publish([declare("good", "gold"), declare("bad", "gold")], warehouse, folder_lake.lake)
+    assert not Path(folder_lake.lake.url).exists()
+
+
+def test_partitions_have_bounds(
+    folder_lake: Reader, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(warehouse, "create table many as select n from generate_series(1, 11) as n")
+    monkeypatch.setattr(files_module, "MAX_PARTITIONS", 10)
+    with pytest.raises(LoadError, match="more than 10 partitions"):
+        publish([declare("many", n="n")], warehouse, folder_lake.lake)
+    with pytest.raises(LoadError, match="too long for the name of a folder: n=ü"):
+        publish([declare("many", n="repeat('ü', 130)")], warehouse, folder_lake.lake)
+
+
+def test_row_groups_have_bounds_and_one_file_a_partition(
+    folder_lake: Reader,
+    warehouse: Warehouse,
+    rows_of: RowsOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(files_module, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(files_module, "ROW_GROUP_ROWS", 1000)
+    execute(
+        warehouse,
+        "create table large as "
+        "select n, n % 2 as half, md5(n::text) as text from generate_series(1, 10001) as n",
+    )
+    table = declare("large", half="half")
+    publish([table], warehouse, folder_lake.lake)
+    assert len(folder_lake.files(table)) == 2
+    assert_same(folder_lake, table, warehouse, rows_of)
+    for file in folder_lake.files(table):
+        metadata = pyarrow.parquet.read_metadata(file)
+        groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        assert groups[:5] == [1000] * 5
+        assert len(groups) <= 6
+
+
+def test_only_what_changed_is_written(reader: Reader, warehouse: Warehouse) -> None:
+    execute(
+        warehouse,
+        "create table months as "
+        "select n as id, n % 6 as month, 1.5 as amount from generate_series(1, 60) as n;"
+        "alter table months alter amount type numeric(9, 2)",
+    )
+    table = declare("months", month="month")
+    (first,) = publish([table], warehouse, reader.lake)
+    assert (first.files, first.written, first.removed) == (6, 6, 0)
+    before = reader.objects()
+    # Moves the row to another place in the table, too.
+    execute(warehouse, "update months set amount = 2 where id = 3")
+    (second,) = publish([table], warehouse, reader.lake)
+    assert (second.files, second.written, second.removed) == (6, 1, 1)
+    after = reader.objects()
+    kept = {key for key in before if key.endswith(".parquet") and before[key] == after.get(key)}
+    assert len(kept) == 5
+    assert reader.glob(table, "select sum(amount) from {}") == [(Decimal("90.50"),)]
+    execute(warehouse, "delete from months where month = 0")
+    (third,) = publish([table], warehouse, reader.lake)
+    assert (third.files, third.written, third.removed) == (5, 0, 1)
+
+
+def test_a_table_without_rows_has_columns(reader: Reader, warehouse: Warehouse) -> None:
+    execute(warehouse, "create table empty (id integer, part text, amount numeric(9, 2))")
+    tables = [declare("empty", "gold"), declare("empty", part="part")]
+    publish(tables, warehouse, reader.lake)
+    for table in tables:
+        described = reader.read(table, "describe select * from {}")
+        assert [name for name, *_ in described] == ["id", "part", "amount"]
+        assert reader.read(table) == []
+    execute(warehouse, "insert into empty values (1, 'a', 1)")
+    publish(tables, warehouse, reader.lake)
+    for table in tables:
+        assert reader.glob(table) == [(1, "a", Decimal("1.00"))]
+
+
+def test_what_somebody_did_to_the_lake_is_put_right(
+    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
+) -> None:
+    execute(
+        warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n"
+    )
+    tables = [declare("t", part="part"), declare("t", "gold")]
+    publish(tables, warehouse, reader.lake)
+    silver, gold = (reader.lake.layer(table.layer) for table in tables)
+    lost, *_ = (item.key for item in silver.objects() if item.key.endswith(".parquet"))
+    silver.delete(lost)
+    silver.put("t/part=9/0123456789abcdef.parquet", b"of a killed publish")
+    gold.put("t/t.parquet", b"of somebody else")
+    gold.put("t/_manifest.json", b"{")
+    publish(tables, warehouse, reader.lake)
+    for table in tables:
+        assert_same(reader, table, warehouse, rows_of)
+    silver.delete("t/_current/files.txt")
+    publish(tables, warehouse, reader.lake)
+    assert_same(reader, tables[0], warehouse, rows_of)
+
+
+def test_a_declaration_that_changes_leaves_nothing_of_before(
+    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
+) -> None:
+    execute(
+        warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n"
+    )
+    whole = declare("t")
+    for table in (whole, declare("t", part="part"), declare("t", half="id % 2"), whole):
+        publish([table], warehouse, reader.lake)
+        assert_same(reader, table, warehouse, rows_of)
+    assert reader.objects().keys() == {"silver/t/t.parquet", "silver/t/_manifest.json"}
+
+
+def test_records_are_lines_as_they_arrived(
+    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
+) -> None:
+    execute(
+        warehouse,
+        """
+        create table records (record text, _loaded_at timestamptz);
+        insert into records values
+        ('{"id": "1", "name": "Br\\u00e4u", "phone": null, "x": 1.10}', '2014-01-01 23:30-05'),
+        (E'{\n "id": "2",\r\n "name": "李 \\\\n"}', '2014-01-03 00:00+00');
+        """,
+    )
+    table = replace(
+        declare("records", "bronze", load_date="to_char(_loaded_at, 'YYYY-MM-DD')"),
+        format="jsonl",
+        record="record",
+    )
+    publish([table], warehouse, reader.lake)
+    assert_same(reader, table, warehouse, rows_of)
+    files = reader.files(table)
+    assert [Path(file).parent.name for file in files] == [
+        "load_date=2014-01-02",
+        "load_date=2014-01-03",
+    ]
+    first = rows_of(warehouse, "select record from records order by _loaded_at limit 1")
+    assert Path(files[0]).read_text(encoding="utf-8") == first[0][0] + "\n"
+
+
+def test_the_status_tells_what_was_published(folder_lake: Reader, warehouse: Warehouse) -> None:
+    execute(warehouse, "create table t as select n as id from generate_series(1, 9) n")
+    table, other = declare("t", "gold"), declare("other", "gold")
+    publish([table], warehouse, folder_lake.lake)
+    (entry,) = published([table, other], folder_lake.lake)
+    assert (entry.table, entry.rows, entry.files) == (table, 9, 1)
+
+
+def test_the_command_says_what_it_did(
+    warehouse: Warehouse, run_module: Run, tmp_path: Path
+) -> None:
+    execute(
+        warehouse,
+        "create schema marts_sales; create table marts_sales.dim_product as select 1 as product_id",
+    )
+    variables = {**warehouse.variables(), "LAKE_URL": str(tmp_path / "lake")}
+    done = run_module("lake", "publish", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "1 rows  gold/dim_product: 1 of 1 files written" in done.stdout
+    assert "not built yet, so left alone: bronze/breweries, " in done.stdout
+    done = run_module("lake", "publish", "dim_product", **variables)
+    assert "gold/dim_product: unchanged" in done.stdout
+    assert "gold/dim_product" in run_module("lake", "status", **variables).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "message"),
+    [
+        (["publish", "nothing"], {}, 2, "nothing: no such table; declared: bronze/breweries"),
+        (["publish"], {"LAKE_URL": "ftp://host/x"}, 2, "ftp: unknown kind of bucket"),
+        (["publish", "gold/dim_date"], {}, 1, "the warehouse has no marts_sales.dim_date"),
+        (["publish"], {"POSTGRES_PORT": "1"}, 1, "PostgreSQL at 127.0.0.1:1"),
+        (["status"], {"LAKE_URL": "/dev/null/lake"}, 1, "/dev/null/lake"),
+    ],
+)
+def test_what_goes_wrong_is_said(
+    warehouse: Warehouse,
+    run_module: Run,
+    tmp_path: Path,
+    arguments: list[str],
+    variables: dict[str, str],
+    code: int,
+    message: str,
+) -> None:
+    settings = {**warehouse.variables(), "LAKE_URL": str(tmp_path / "lake"), **variables}
+    done = run_module("lake", *arguments, **settings)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
