@@ -99,7 +99,7 @@ def test_both_shapes_of_the_files_give_the_same_staging_rows(
         edit(path, _other_shape)
     load(source, other)
     for each in (warehouse, other):
-        dbt(each, "run", "--select", "staging", "seeds")
+        dbt(each, "run", "--select", "staging.adventure_works", "seeds")
     for feed in source.feeds:
         sql = f"""
             select (to_jsonb(stg) - '_loaded_at')::text
