@@ -62,6 +62,9 @@ class Origin(Protocol):
 class Bucket(Origin, Protocol):
     """Where files lie, to be read and written."""
 
+    def exists(self) -> bool:
+        """Returns False for a folder that is not there; S3 tells when it is asked for objects."""
+
     def put(self, key: str, content: bytes | Path) -> Object:
         """Writes bytes, or a local file's, under `key`, in place of what is there, and returns it.
 
@@ -104,6 +107,10 @@ class FolderBucket:
     def __init__(self, root: Path) -> None:
         self.url = str(root)
         self._root = root
+
+    def exists(self) -> bool:
+        """Returns whether there is such a folder."""
+        return self._root.is_dir()
 
     def objects(self) -> Iterator[Object]:
         """Lists the files below the folder."""
@@ -221,6 +228,10 @@ class S3Bucket:
                 read_timeout=READ_TIMEOUT,
             ),
         )
+
+    def exists(self) -> bool:
+        """Returns True: a prefix is there as soon as it is named."""
+        return True
 
     def objects(self) -> Iterator[Object]:
         """Lists the objects below the prefix, page by page."""

@@ -129,6 +129,14 @@ def load(
     )
 
 
+def has_files(source: Source) -> bool:
+    """Returns whether there is anything in the place of a source's files, or pages of its API."""
+    if source.api:
+        return True
+    bucket = source_bucket(source.name)
+    return bucket.exists() and any(True for _ in bucket.objects())
+
+
 def find_arrivals(source: Source, bucket: Origin) -> list[Arrival]:
     """Returns the newest file of each part of a whole table, and all change files, by age.
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
 from extract.errors import ConfigurationError, LoadError
+from extract.ledger import is_loaded
 from extract.warehouse import find_warehouse
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
@@ -52,7 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _watch(source, options, console)
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
-        print_answers(warehouse, start_dbt().analyses(), console)
+        loaded = [name for name, source in sources.items() if is_loaded(source, warehouse)]
+        if not loaded:
+            raise LoadError("nothing was loaded yet: make run")
+        print_answers(warehouse, start_dbt().analyses(loaded), console)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

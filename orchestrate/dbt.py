@@ -58,7 +58,10 @@ class Dbt:
         """
         kinds = ("table", "incremental")
         selection = [f"source:{source}+,config.materialized:{kind}" for kind in kinds]
-        return self._run(["run"], selection)
+        # Once every few seconds: without the files that say what one run did, and looking only for
+        # what it is about, it takes half the time.
+        quick = ["--no-write-json", "--cache-selected-only"]
+        return self._run([*quick, "run"], selection)
 
     def _run(self, arguments: list[str], selection: list[str]) -> list[Node]:
         if selection:

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from extract.__main__ import describe
 from extract.declaration import Source
-from extract.load import load
+from extract.errors import LoadError
+from extract.ledger import is_loaded
+from extract.load import has_files, load
 from extract.progress import Progress
 from extract.warehouse import Warehouse
 from orchestrate.answers import print_answers
@@ -24,15 +26,26 @@ SLOWEST = 3
 def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, everything: bool) -> int:
     """Loads the sources, builds what depends on them and prints the answers.
 
-    `everything` says that these are all sources, so the whole project is built. Returns 0, or 1
-    if a step failed: the ones after it do not run, and its reason is the last thing printed.
+    `everything` says that these are all sources: those that were never loaded and have no files are
+    left out, and if there are none, the whole project is built. Returns 0, or 1 if a step failed:
+    the ones after it do not run, and its reason is the last thing printed.
     """
     started = time.monotonic()
     os.environ.update(warehouse.variables())
-    names = [] if everything else [source.name for source in sources]
+    chosen = [
+        source
+        for source in sources
+        if not everything or has_files(source) or is_loaded(source, warehouse)
+    ]
+    if not chosen:
+        raise LoadError("no source has files; BUCKET_URL says where they are looked for")
+    names = [] if everything and chosen == sources else [source.name for source in chosen]
     console.rule("Load", align="left")
+    for source in sources:
+        if source not in chosen:
+            console.print(f"  {source.name}: never loaded, and without files: left out")
     with Progress() as progress:
-        for source in sources:
+        for source in chosen:
             result = load(source, warehouse, progress)
             console.print("\n".join(describe(result)), highlight=False, markup=False)
     dbt = start_dbt()

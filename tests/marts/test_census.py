@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from extract.declaration import read_sources
@@ -37,14 +37,14 @@ FILES = SOURCE.feeds[0].files
 INCREMENTAL = ("fact_census_response", "stg_census__checked_values")
 # What dbt writes and looks up around a build takes longer than the build itself.
 QUICKLY = ("--no-write-json", "--cache-selected-only", "--log-level-file", "none")
-ACTIONS = ("tick", "tick", "tick", "replace_first", "replace_second", "empty_second", "nothing")
+ACTIONS = ("tick", "tick", "tick", "replace_first", "replace_second", "empty_first", "nothing")
 
 # Few values, so that many records say the same; some do not cast, some are missing.
 VALUES = {
-    "age": ["17", "34", "35", "?", "A"],
-    "education": [" Masters", " Kindergarten", " ?"],
+    "age": ["34", "?", "A"],
+    "education": [" Masters", " Kindergarten"],
     "fnlwgt": [" 3000000000", " C"],
-    "income_class": [" >50K", " <=50K.", " >50K."],
+    "income_class": [" >50K", " >50K.", " <=50K."],
 }
 
 
@@ -74,14 +74,14 @@ class RawCensus:
         first, second = FILES
         if action == "tick":
             # The last records of one file and the first of the next come in one load.
-            self._append(first, self._random.randint(0, 3))
-            self._append(second, self._random.randint(0, 3))
+            self._append(first, self._random.randint(0, 5))
+            self._append(second, self._random.randint(0, 5))
         elif action == "replace_first":
             self._replace(first, self._random.randint(1, 6))
         elif action == "replace_second":
             self._replace(second, self._random.randint(1, 6))
-        elif action == "empty_second":
-            self._replace(second, 0)
+        elif action == "empty_first":
+            self._replace(first, 0)
 
     def _replace(self, file: str, count: int) -> None:
         self._execute("delete from raw_census.adult where _source_file = %s", file)
@@ -134,6 +134,8 @@ def differences(warehouse: Warehouse, rows_of: RowsOf, models: Sequence[Model]) 
     database=None,
     print_blob=True,
 )
+# What repeated a record that is gone repeats none any more.
+@example(seed=1, runs=[["tick", "tick", "tick"], ["empty_first"]])
 @given(
     seed=st.integers(0, 1 << 30),
     # Several loads may come between two runs of dbt.
