@@ -104,7 +104,8 @@ TABLES = {
             {_survey("HomeOwnerFlag")}::boolean as is_home_owner,
             {_survey("NumberCarsOwned")}::integer as number_cars_owned,
             {_survey("CommuteDistance")} as commute_distance,
-            modified_date::timestamp as modified_at
+            modified_date::timestamp as modified_at,
+            _load_id as load_id
         from raw_adventure_works.person
         left join seeds.person_types using (person_type);
         insert into {SCHEMA}.dim_person (person_key, business_entity_id, full_name)
@@ -122,7 +123,8 @@ TABLES = {
                 {_integer("store_id")} as store_id,
                 {_integer("territory_id")} as territory_id,
                 account_number,
-                modified_date::timestamp as modified_at
+                modified_date::timestamp as modified_at,
+                _load_id as load_id
             from raw_adventure_works.customer
         )
         select
@@ -141,7 +143,8 @@ TABLES = {
                 else 'unknown'
             end as customer_type,
             coalesce(persons.full_name, 'Store ' || customers.store_id) as customer_name,
-            customers.modified_at
+            customers.modified_at,
+            customers.load_id
         from customers
         left join {SCHEMA}.dim_person as persons
             on customers.person_id = persons.business_entity_id;

@@ -231,7 +231,7 @@ casts as (
 
     {% for type in types %}
     select * from cast_{{ loop.index }}
-        {{ 'union all' if not loop.last }}
+    {{ 'union all' if not loop.last }}
     {% endfor %}
 
 ),

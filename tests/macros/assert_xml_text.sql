@@ -1,4 +1,5 @@
--- xml_value over good and broken documents. A row that comes back was not read as expected.
+-- xml_content and xml_text over good and broken documents. A row that comes back was not read as
+-- expected.
 
 with cases as (
 
@@ -16,6 +17,7 @@ with cases as (
         ('<Survey><Job>first</Job><Job>second</Job></Survey>', 'first'),
         ('<Survey><Job></Job></Survey>', null),
         ('<Survey><Job/></Survey>', null),
+        ('<Survey><Job><b>x</b></Job></Survey>', null),
         ('<Survey><Job>NULL</Job></Survey>', null),
         ('<Survey><job>lower case</job></Survey>', null),
         ('<Survey><JobTitle>Clerk</JobTitle></Survey>', null),
@@ -29,14 +31,24 @@ with cases as (
 
 ),
 
+extracted as (
+
+    select
+        document,
+        expected,
+        {{ xml_content('document', 'Job') }} as job
+    from cases
+
+),
+
 failures as (
 
     select
         document,
         expected,
-        {{ xml_value('document', 'Job') }} as actual
-    from cases
-    where {{ xml_value('document', 'Job') }} is distinct from expected
+        {{ xml_text('job') }} as actual
+    from extracted
+    where {{ xml_text('job') }} is distinct from expected
 
 )
 
