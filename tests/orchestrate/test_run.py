@@ -94,7 +94,7 @@ def test_the_answers_on_the_real_files_are_the_known_ones(
 
 def test_nothing_is_lost_or_doubled_at_full_scale(run: Run, query: Query, tmp_path: Path) -> None:
     generate(1, tmp_path)
-    done = run(BUCKET_URL=str(tmp_path))
+    done = run("adventure_works", BUCKET_URL=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     with (tmp_path / HEADERS).open(encoding="utf-8-sig", newline="") as file:
         headers = list(csv.DictReader(file, delimiter=";"))
@@ -126,10 +126,10 @@ def test_the_summary_says_what_was_loaded_built_tested_and_answered(run: Run, bu
 def test_a_failed_load_stops_the_run_and_its_reason_comes_last(
     run: Run, bucket: Path, query: Query
 ) -> None:
-    assert run(BUCKET_URL=str(bucket)).returncode == 0
+    assert run("adventure_works", BUCKET_URL=str(bucket)).returncode == 0
     before = query("select count(*), sum(total_due) from marts_sales.fact_sales")
     change(bucket / HEADERS, "TotalDue", "Total")
-    failed = run(BUCKET_URL=str(bucket))
+    failed = run("adventure_works", BUCKET_URL=str(bucket))
     assert failed.returncode == 1
     assert "TotalDue is missing" in failed.stderr.splitlines()[-1]
     assert "Build and test" not in failed.stdout
@@ -139,12 +139,12 @@ def test_a_failed_load_stops_the_run_and_its_reason_comes_last(
 def test_a_doubled_key_fails_the_build_and_leaves_the_star_as_it_was(
     run: Run, bucket: Path, query: Query
 ) -> None:
-    assert run(BUCKET_URL=str(bucket)).returncode == 0
+    assert run("adventure_works", BUCKET_URL=str(bucket)).returncode == 0
     star = "select count(*), sum(order_qty), sum(total_due) from marts_sales.fact_sales"
     before = query(star)
     path = bucket / PRODUCTS
     path.write_bytes(path.read_bytes() + path.read_bytes().split(b"\r\n")[-2] + b"\r\n")
-    failed = run(BUCKET_URL=str(bucket))
+    failed = run("adventure_works", BUCKET_URL=str(bucket))
     assert failed.returncode == 1
     assert "unique_stg_adventure_works__product" in failed.stderr
     assert query(star) == before
@@ -158,7 +158,7 @@ def test_an_orphan_goes_to_the_unknown_member_and_is_reported(
     lines = path.read_bytes().split(b"\r\n")
     path.write_bytes(b"\r\n".join(line for line in lines if line.split(b";")[0] != sold.encode()))
     rows = (bucket / LINES).read_bytes().count(b"\r\n") - 1
-    done = run(BUCKET_URL=str(bucket))
+    done = run("adventure_works", BUCKET_URL=str(bucket))
     assert done.returncode == 0, done.stderr
     assert "warning: relationships_stg_adventure_works__sales_order_detail_product" in done.stdout
     assert query("select count(*) from marts_sales.fact_sales") == [(rows,)]
@@ -176,7 +176,7 @@ def test_a_letter_in_a_number_is_null_and_listed_with_its_place(
 ) -> None:
     line = fields(bucket / LINES, 2)
     change(bucket / LINES, ";".join(line[:4]), ";".join([*line[:3], "l2"]))
-    done = run(BUCKET_URL=str(bucket))
+    done = run("adventure_works", BUCKET_URL=str(bucket))
     assert done.returncode == 0, done.stderr
     assert "rejected" in done.stdout
     assert query(
