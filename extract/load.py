@@ -115,6 +115,9 @@ def load(
                         accept_smaller,
                     )
                     loaded = task.run(changed)
+                else:
+                    # The load before may have been cut off just after it became visible.
+                    _prune(connection, source)
     except psycopg2.Error as error:
         raise LoadError(f"{source.name}: PostgreSQL: {str(error).strip()}") from error
     results = {(result.feed, result.file): result for result in loaded}
@@ -385,7 +388,11 @@ def commit(
                     f"{LOCK_ATTEMPTS * LOCK_SECONDS} s: load again later"
                 ) from error
             time.sleep(0.5)
-    # Dropping what is no longer kept can wait: for readers of an old version, until next time.
+    _prune(connection, source)
+
+
+def _prune(connection: extensions.connection, source: Source) -> None:
+    """Drops what is no longer kept, or leaves it to the next load if someone reads it."""
     with (
         suppress(psycopg2.errors.LockNotAvailable),
         connection,
