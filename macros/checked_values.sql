@@ -77,7 +77,11 @@ checked as (
         '{{ feed.name }}' as feed,
         cast(null as {{ dbt.type_string() }}) as source_file,
         cast(null as bigint) as source_line,
+        {%- if is_incremental() %}
+        coalesce(max(_load_id), (select seen.load_id from {{ feed.name }}_seen as seen)) as load_id,
+        {%- else %}
         coalesce(max(_load_id), 0) as load_id,
+        {%- endif %}
         cast(null as {{ dbt.type_string() }}) as record_key,
         cast(null as {{ dbt.type_string() }}) as column_name,
         cast(null as {{ dbt.type_string() }}) as expected_type,
@@ -85,6 +89,7 @@ checked as (
         '{{ feed.digest }}' as casts
     from {{ source(source_name, feed.name) }}
         {%- if is_incremental() %}
+    where _load_id > (select seen.load_id from {{ feed.name }}_seen as seen)
     union all
     select known.*
     from {{ this }} as known

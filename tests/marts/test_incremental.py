@@ -74,6 +74,10 @@ def test_incremental_equals_full_refresh(
         dbt("run", "--select", "dim_product", *MODELS)
         for model, schema in MODELS.items():
             table, query = f"table {schema}.{model}", everything[model]
+            if model.endswith("__checked_values"):
+                # Up to where a feed was checked is not known any more once it is empty.
+                found_values = "select * from ({}) as checked where column_name is not null"
+                table, query = found_values.format(table), found_values.format(query)
             for first, second, what in ((table, query, "too many"), (query, table, "missing")):
                 found = rows_of(
                     warehouse, f"select * from (({first}) except all ({second})) as difference"
