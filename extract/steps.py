@@ -11,12 +11,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
-from uuid import uuid4
 
 import psycopg2
 from psycopg2 import extensions
 
-from extract.bucket import Bucket, Object, source_bucket
+from extract.bucket import Object, source_bucket
 from extract.declaration import Source
 from extract.errors import ConfigurationError, FileError, LoadError
 from extract.landing import Arrival, Step
@@ -28,7 +27,10 @@ from extract.warehouse import Warehouse
 
 
 class _Reading:
-    """A downloaded file that is read record by record; one record is read ahead."""
+    """A downloaded file that is read record by record; one record is read ahead.
+
+    Raises FileError for what is wrong with the file itself.
+    """
 
     def __init__(self, arrival: Arrival, item: Object, path: Path, where: str) -> None:
         self.item = item
@@ -36,16 +38,20 @@ class _Reading:
         self.row = 1
         self._where = where
         self._text: TextIO = open_text(path, arrival.feed.format)
-        header, lines = read_header(self._text, where, arrival.feed)
-        self.columns = raw_columns(header, where, arrival.feed)
-        self._records = read_records(self._text, arrival.feed.format, len(self.columns), lines)
-        self._next = self._read()
+        try:
+            header, lines = read_header(self._text, where, arrival.feed)
+            self.columns = raw_columns(header, where, arrival.feed)
+            self._records = read_records(self._text, arrival.feed.format, len(self.columns), lines)
+            self._next = self._read()
+        except LoadError as error:
+            self._text.close()
+            raise FileError(str(error)) from error
 
     def _read(self) -> Record | Broken | None:
         try:
             return next(self._records, None)
         except LoadError as error:
-            raise LoadError(f"{self._where}: {error}") from error
+            raise FileError(f"{self._where}: {error}") from error
 
     @property
     def is_over(self) -> bool:
@@ -76,13 +82,18 @@ class _Taken:
 class Steps:
     """Loads the next `size` records of a source whenever it is told to. Used by one thread.
 
-    The files are downloaded once, and again when they change; `close` removes them.
+    The files are downloaded once, and again when they change or a step failed; `close` removes
+    them.
     """
 
     def __init__(self, source: Source, warehouse: Warehouse, size: int) -> None:
         """Raises ConfigurationError if the source cannot be loaded in steps."""
         if size < 1:
             raise ConfigurationError("a step takes at least one record")
+        if source.api:
+            raise ConfigurationError(
+                f"{source.name}: is an API, whose pages cannot be loaded in steps"
+            )
         for feed in source.feeds:
             if feed.changes:
                 raise ConfigurationError(
@@ -92,28 +103,28 @@ class Steps:
         self._source = source
         self._warehouse = warehouse
         self._size = size
+        self._bucket = source_bucket(source.name)
         self._work = work_folder(source, "steps")
         self._readings: dict[tuple[str, str], _Reading] = {}
 
     def close(self) -> None:
         """Removes the downloaded files."""
-        for reading in self._readings.values():
-            reading.close()
+        self._forget()
         shutil.rmtree(self._work, ignore_errors=True)
 
     def load_next(self) -> LoadResult:
         """Loads the next records, fewer if the files end; without any left, the result has no rows.
 
-        Raises LoadError, as a load does, with everything as it was before the step.
+        Raises LoadError, as a load does, with everything as it was before the step; FileError if
+        the file itself is at fault.
         """
         started = time.monotonic()
-        bucket = source_bucket(self._source.name)
-        found = find_arrivals(self._source, bucket)
+        found = find_arrivals(self._source, self._bucket)
         try:
             with closing(self._warehouse.connect()) as connection:
                 ledger = Ledger(connection, self._source)
                 with ledger.locked():
-                    taken = self._take(bucket, ledger, ledger.changed(found))
+                    taken = self._take(ledger, ledger.changed(found))
                     if taken:
                         self._load(connection, ledger, taken)
         except psycopg2.Error as error:
@@ -142,14 +153,14 @@ class Steps:
             reading.close()
         self._readings.clear()
 
-    def _take(self, bucket: Bucket, ledger: Ledger, arrivals: Sequence[Arrival]) -> list[_Taken]:
+    def _take(self, ledger: Ledger, arrivals: Sequence[Arrival]) -> list[_Taken]:
         """Reads the next records, going on to the next file where one ends."""
         taken: list[_Taken] = []
         missing = self._size
         for listed in arrivals:
             if not missing:
                 break
-            reading = self._open(bucket, listed)
+            reading = self._open(listed)
             arrival = replace(listed, item=reading.item)
             before = ledger.taken(arrival, reading.item, reading.sha256)
             if before is None:
@@ -163,16 +174,18 @@ class Steps:
             missing -= len(found)
         return taken
 
-    def _open(self, bucket: Bucket, arrival: Arrival) -> _Reading:
+    def _open(self, arrival: Arrival) -> _Reading:
         name = (arrival.feed.name, arrival.part)
         reading = self._readings.get(name)
         if reading and reading.item == arrival.item:
             return reading
         if reading:
-            reading.close()
-        path = self._work / f"{uuid4().hex}.original"
-        item = bucket.download(arrival.item, path)
-        self._readings[name] = _Reading(arrival, item, path, f"{bucket.url}/{item.key}")
+            self._readings.pop(name).close()
+        # In place of the file's former version, if there is one.
+        number = arrival.feed.files.index(arrival.part)
+        path = self._work / f"{arrival.feed.name}_{number}.original"
+        item = self._bucket.download(arrival.item, path)
+        self._readings[name] = _Reading(arrival, item, path, f"{self._bucket.url}/{item.key}")
         return self._readings[name]
 
     def _load(
