@@ -52,6 +52,8 @@ class History:
         """Adds the records of steps to what their feeds show."""
         self._execute("create schema if not exists {}", Identifier(self._source.history_schema))
         self._execute("create schema if not exists {}", Identifier(self._source.raw_schema))
+        # A view that shows steps shows the next ones too, whoever reads it meanwhile.
+        renewed = [feed for feed in self._source.feeds if not self._is_shown_in_steps(feed)]
         for step in steps:
             naming = [*raw_names(step.feed.columns), *step.columns]
             self._make_table(f"{step.feed.name}_steps", dict.fromkeys(naming, "text"))
@@ -80,7 +82,7 @@ class History:
                 ),
             )
         for feed in self._source.feeds:
-            self._show(feed, any(step.feed == feed and step.first_row == 1 for step in steps))
+            self._show(feed, feed in renewed and any(step.feed == feed for step in steps))
 
     def _copy(self, step: Step) -> None:
         lines = io.StringIO()

@@ -339,16 +339,18 @@ class Ledger:
             row = cursor.fetchone()
             return row[0] if row else None
 
-    def taken(self, arrival: Arrival, item: Object, sha256: str) -> int | None:
-        """Returns how many records of a file with these bytes were taken in steps; None if all.
+    def taken(self, arrival: Arrival, item: Object, sha256: str) -> tuple[int, int] | None:
+        """Returns how many records of a file were taken in steps, and how many of those rejected.
 
-        Raises LoadError if what is there of this part of the feed are records of other bytes.
+        None if all were taken. Raises LoadError if what is there of this part of the feed
+        are records of other bytes than these.
         """
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
                 select
                     coalesce(sum(row_count), 0)::bigint,
+                    coalesce(sum(rejected_count), 0)::bigint,
                     coalesce(bool_or(coalesce(is_last_step, true)), false),
                     coalesce(bool_or((sha256, declaration) != (%s, %s)), false)
                 from audit.files
@@ -362,7 +364,7 @@ class Ledger:
                     arrival.part,
                 ),
             )
-            count, is_whole, is_other = cursor.fetchall()[0]
+            count, rejected, is_whole, is_other = cursor.fetchall()[0]
             if is_other:
                 raise LoadError(
                     f"{arrival.item.key}: is another file, or declared otherwise, than the one of "
@@ -390,8 +392,7 @@ class Ledger:
                     ),
                 )
                 return None
-            taken: int = count
-            return taken
+            return count, rejected
 
     def reject(
         self, arrival: Arrival, file_id: int, rejected: Iterator[tuple[int, str, str]]

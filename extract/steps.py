@@ -77,6 +77,7 @@ class _Taken:
     reading: _Reading
     first_row: int
     found: Sequence[Record | Broken]
+    rejected_before: int
 
 
 class Steps:
@@ -162,15 +163,16 @@ class Steps:
                 break
             reading = self._open(listed)
             arrival = replace(listed, item=reading.item)
-            before = ledger.taken(arrival, reading.item, reading.sha256)
-            if before is None:
+            taken_before = ledger.taken(arrival, reading.item, reading.sha256)
+            if taken_before is None:
                 continue
+            before, rejected = taken_before
             if reading.row > before + 1:
                 raise LoadError(f"{arrival.item.key}: records before {reading.row} were taken back")
             reading.take(before + 1 - reading.row)
             first = reading.row
             found = reading.take(missing)
-            taken.append(_Taken(arrival, reading, first, found))
+            taken.append(_Taken(arrival, reading, first, found, rejected))
             missing -= len(found)
         return taken
 
@@ -212,7 +214,7 @@ class Steps:
                     step.file_id,
                     ((record.line, record.content, record.reason) for record in step.broken),
                 )
-                _check(step)
+                _check(step, each.rejected_before)
             commit(
                 connection,
                 self._source,
@@ -232,15 +234,16 @@ def _good(found: Sequence[Record | Broken]) -> list[Record]:
     return [record for record in found if isinstance(record, Record)]
 
 
-def _check(step: Step) -> None:
-    """Raises FileError if too much of a step was rejected."""
-    count = len(step.records) + len(step.broken)
-    if len(step.broken) > step.feed.max_rejected * count:
+def _check(step: Step, rejected_before: int) -> None:
+    """Raises FileError if too much of the file up to here was rejected."""
+    count = step.first_row - 1 + len(step.records) + len(step.broken)
+    rejected = rejected_before + len(step.broken)
+    if step.broken and rejected > step.feed.max_rejected * count:
         first = step.broken[0]
         raise FileError(
-            f"{step.arrival.item.key}: {len(step.broken)} of {count} records from "
-            f"{step.first_row} on are broken, more than {step.feed.max_rejected:.4g} of them "
-            f"(max_rejected of feed {step.feed.name} in extract/sources.yml): line {first.line}: "
-            f"{first.reason}; see audit.rejected_rows, file_id {step.file_id}",
+            f"{step.arrival.item.key}: {rejected} of the first {count} records are broken, more "
+            f"than {step.feed.max_rejected:.4g} of them (max_rejected of feed {step.feed.name} in "
+            f"extract/sources.yml): line {first.line}: {first.reason}; see audit.rejected_rows, "
+            f"file_id {step.file_id}",
             step.file_id,
         )
