@@ -342,8 +342,8 @@ class Ledger:
     def taken(self, arrival: Arrival, item: Object, sha256: str) -> tuple[int, int] | None:
         """Returns how many records of a file were taken in steps, and how many of those rejected.
 
-        None if all were taken. Raises LoadError if what is there of this part of the feed
-        are records of other bytes than these.
+        None if all were taken. Raises LoadError if what is there of this part of the feed are
+        records of other bytes than these.
         """
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
