@@ -95,9 +95,12 @@ class Drops:
                     continue
                 del there[moved_to]
                 if moved_to.startswith(f"{ERROR}/"):
-                    with suppress(LoadError):
-                        self._bucket.delete(_reason(moved_to))
+                    self._take_back_reason(moved_to)
             del self._moved[moved_to]
+
+    def _take_back_reason(self, moved_to: str) -> None:
+        with suppress(LoadError):
+            self._bucket.delete(_reason(moved_to))
 
     def _arrival(self, item: Object) -> Arrival | None:
         for feed in self._source.feeds:
@@ -145,6 +148,7 @@ class Drops:
             self._bucket.put(_reason(target), f"{error}\n".encode())
             self._move(arrival.item, target, there)
         except LoadError as failure:
+            self._take_back_reason(target)
             return Drop(key, error=f"{error}; {failure}")
         return Drop(key, error=error, moved_to=target)
 
