@@ -87,21 +87,23 @@ def watch_steps(
 ) -> int:
     """Takes the next `size` records on every tick, until all are there.
 
-    The first and the last tick build and test all that depends on the source, as does one after a
-    failure; those between only what holds rows. Returns 0, or 1 if the last build failed. Raises
-    FileError if a file is broken.
+    The first tick builds and tests all that depends on the source, as does one after a failure;
+    the others only what holds rows, and after the last one all is tested again. Returns 0, or 1 if
+    the last build failed. Raises FileError if a file is broken.
     """
     with closing(Steps(source, warehouse, size)) as steps:
         dbt = start_dbt()
         is_built: bool | None = None
+        is_tested = is_over = False
         for tick in clock.ticks():
             started = time.monotonic()
             result = _retry(steps.load_next)
             if result is None:
                 continue
             loaded = time.monotonic()
-            is_last = sum(_records(file) for file in result.files) < size
-            if is_built and not is_last:
+            is_over = sum(_records(file) for file in result.files) < size
+            is_tested = not is_built
+            if is_built:
                 is_built = _retry(partial(_refresh, dbt, source)) or False
             else:
                 is_built = _retry(partial(build, dbt, [source.name], console)) or False
@@ -111,8 +113,10 @@ def watch_steps(
                 f"{loaded - started:.2f} s, dbt {time.monotonic() - loaded:.2f} s"
                 + ("" if is_built else ", failed"),
             )
-            if is_last:
+            if is_over:
                 clock.stop.set()
+        if is_over and not is_tested:
+            is_built = build(dbt, [source.name], console)
     return 1 if is_built is False else 0
 
 

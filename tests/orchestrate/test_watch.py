@@ -106,7 +106,7 @@ def test_ticks_go_on_after_a_kill_and_end_when_all_is_there(
     assert len(ticks) == (len(high) - taken) // 6 + 1
     assert "tick 1: 6 records of Adult.data; load " in ticks[0]
     assert any("5 records of Adult.data, 1 records of Adult.test; load" in tick for tick in ticks)
-    assert output.count("tests passed") == 2, "all is built and tested in the first and last tick"
+    assert output.count("tests passed") == 2, "all is built and tested at both ends"
     assert query(
         """
         select count(*), count(distinct (source_file, source_line)),
@@ -315,9 +315,10 @@ def test_what_may_pass_is_tried_again(
 
 
 def test_a_last_build_that_fails_is_told_by_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script(monkeypatch, [5, 0])
-    script.builds = [True, False]
+    script = Script(monkeypatch, [5, 5, 0])
+    script.builds = [True, True, True, False]
     assert script.watch() == 1
+    assert script.done == ["build", "refresh", "refresh", "build", "close"]
 
 
 def test_a_broken_file_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
