@@ -80,9 +80,17 @@ def _status() -> None:
             return
         cursor.execute(
             """
-            select source, file, row_count - rejected_count, rejected_count, ended_at, load_id
+            select
+                source,
+                file,
+                cast(sum(row_count - rejected_count) as bigint),
+                cast(sum(rejected_count) as bigint),
+                max(ended_at),
+                max(load_id)
             from audit.files
             where is_current
+            -- The steps of one file are one line.
+            group by source, feed, file, case when first_row is null then file_id end
             order by source, file
             """
         )

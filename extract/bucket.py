@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ BACKOFF_SECONDS = 0.5
 # How long S3 may be silent. boto3 itself retries requests that fail or are throttled.
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 30
+# What S3 copies in one request.
+COPY_LIMIT = 5 << 30
 # Where a folder keeps what is being written. What nobody wrote to for so long was left by a process
 # that died.
 UNFINISHED = ".unfinished"
@@ -40,7 +42,8 @@ class Object:
     key: str
     size: int
     version: str
-    modified_at: datetime
+    # S3 tells it to the second, or more exactly, depending on how it is asked.
+    modified_at: datetime = field(compare=False)
 
 
 class Origin(Protocol):
@@ -121,7 +124,14 @@ class FolderBucket:
                 folders.remove(UNFINISHED)
             for name in names:
                 path = Path(folder, name)
-                yield _describe(path, path.relative_to(self._root).as_posix())
+                try:
+                    found = _describe(path, path.relative_to(self._root).as_posix())
+                except FileNotFoundError:
+                    # Whoever puts files there has renamed or removed it meanwhile.
+                    continue
+                except OSError as error:
+                    raise LoadError(f"{path}: cannot be read: {error.strerror}") from error
+                yield found
 
     def download(self, item: Object, path: Path) -> Object:
         """Copies the file: what is loaded is then one version, whoever writes to the folder."""
@@ -242,6 +252,9 @@ class S3Bucket:
             for page in pages:
                 for item in page.get("Contents", []):
                     key = item["Key"].removeprefix(self._prefix)
+                    if not key or key.endswith("/"):
+                        # What consoles make so that a prefix shows as a folder.
+                        continue
                     etag = item["ETag"].strip('"')
                     yield Object(key, item["Size"], etag, item["LastModified"])
 
@@ -324,11 +337,18 @@ class S3Bucket:
             return self._head(new_key)
 
     def _copy(self, origin: dict[str, str], new_key: str, etag: str, where: str) -> None:
+        from boto3.s3.transfer import TransferConfig
         from botocore.exceptions import ClientError
 
+        # In parts if it was put so: then the copy's ETag is the same, and tells that it is one.
+        threshold = 1 if "-" in etag else COPY_LIMIT
         try:
             self._client.copy(
-                origin, self._name, self._prefix + new_key, {"CopySourceIfMatch": etag}
+                origin,
+                self._name,
+                self._prefix + new_key,
+                {"CopySourceIfMatch": etag},
+                Config=TransferConfig(multipart_threshold=threshold),
             )
         except ClientError as error:
             if _status(error) == 412:

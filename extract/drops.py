@@ -7,21 +7,21 @@ and its bytes are known if they were loaded.
 """
 
 import fnmatch
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import PurePosixPath
 
-from extract.bucket import Bucket, Object, source_bucket
+import psycopg2
+
+from extract.bucket import Object, source_bucket
 from extract.declaration import Source
 from extract.errors import ConfigurationError, FileError, LoadError
 from extract.landing import Arrival
 from extract.ledger import Ledger
-from extract.load import LoadResult, load
+from extract.load import ERROR, PROCESSED, LoadResult, load
 from extract.warehouse import Warehouse
-
-PROCESSED = "processed"
-ERROR = "error"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Drops:
     """The dropped files of one source, looked at whenever `poll` is called."""
 
     def __init__(self, source: Source, warehouse: Warehouse, settle: float) -> None:
-        """A file is at rest if it did not change between two polls, nor in the last `settle` s.
+        """A file is at rest if polls, `settle` seconds apart or more, find it unchanged.
 
         Raises ConfigurationError if sources.yml declares no drops for the source.
         """
@@ -49,8 +49,10 @@ class Drops:
             raise ConfigurationError(f"{source.name}: extract/sources.yml declares no drops for it")
         self._source = source
         self._warehouse = warehouse
-        self._settle = timedelta(seconds=settle)
-        self._seen: set[Object] = set()
+        self._bucket = source_bucket(source.name)
+        self._settle = settle
+        # Since when each file has been as it is: by the clock here, whatever that of the bucket is.
+        self._since: dict[Object, float] = {}
         # What was moved, by its new key: the object, and the key that it had.
         self._moved: dict[str, tuple[Object, str]] = {}
         self.unknown: list[str] = []
@@ -61,32 +63,44 @@ class Drops:
         After it, `unknown` are the keys that no feed's pattern matches; they are left alone. Raises
         LoadError if the bucket cannot be listed.
         """
-        bucket = source_bucket(self._source.name)
-        there = {item.key: item for item in bucket.objects()}
-        self._put_back(bucket, there)
+        now = time.monotonic()
+        there = {item.key: item for item in self._bucket.objects()}
+        self._put_back(there)
         dropped = [
             item
             for item in there.values()
             if PurePosixPath(item.key).parts[0] not in (PROCESSED, ERROR)
         ]
-        settled = [item for item in dropped if item in self._seen and self._is_at_rest(item)]
-        self._seen = set(dropped)
+        settled = [
+            item
+            for item in dropped
+            if item in self._since and now - self._since[item] >= self._settle
+        ]
+        self._since = {item: self._since.get(item, now) for item in dropped}
         self.unknown = [item.key for item in dropped if not self._arrival(item)]
         arrivals = [self._arrival(item) for item in sorted(settled, key=_age)]
-        return [self._take(bucket, arrival, there) for arrival in arrivals if arrival]
+        return [self._take(arrival, there) for arrival in arrivals if arrival]
 
-    def _put_back(self, bucket: Bucket, there: dict[str, Object]) -> None:
+    def _put_back(self, there: dict[str, Object]) -> None:
         """Takes files as dropped anew to which someone still wrote after they had been moved."""
         for moved_to, (item, key) in list(self._moved.items()):
             found = there.get(moved_to)
-            if found != item:
-                del self._moved[moved_to]
-                if found and key not in there:
-                    del there[moved_to]
-                    there[key] = bucket.move(found, key)
+            if found == item:
+                continue
+            if found and key not in there:
+                try:
+                    there[key] = self._bucket.move(found, key)
+                except LoadError:
+                    # Just now, too: the next poll will find it so.
+                    continue
+                del there[moved_to]
+                if moved_to.startswith(f"{ERROR}/"):
+                    self._take_back_reason(moved_to)
+            del self._moved[moved_to]
 
-    def _is_at_rest(self, item: Object) -> bool:
-        return datetime.now(UTC) - item.modified_at >= self._settle
+    def _take_back_reason(self, moved_to: str) -> None:
+        with suppress(LoadError):
+            self._bucket.delete(_reason(moved_to))
 
     def _arrival(self, item: Object) -> Arrival | None:
         for feed in self._source.feeds:
@@ -95,46 +109,53 @@ class Drops:
                     return Arrival(feed, part, item)
         return None
 
-    def _take(self, bucket: Bucket, arrival: Arrival, there: dict[str, Object]) -> Drop:
+    def _take(self, arrival: Arrival, there: dict[str, Object]) -> Drop:
         key = arrival.item.key
         try:
             result = load(self._source, self._warehouse, arrivals=[arrival])
         except FileError as error:
             if error.is_unread:
                 return Drop(key, error=str(error))
-            return self._set_aside(bucket, arrival, str(error), there)
+            return self._set_aside(arrival, str(error), there)
         except LoadError as error:
             return Drop(key, error=str(error))
         try:
             target = f"{PROCESSED}/{self._load_of(arrival)}/{key}"
-            moved_to = self._move(bucket, arrival.item, _free(target, arrival.item, there), there)
+            moved_to = self._move(arrival.item, _free(target, arrival.item, there), there)
         except LoadError as error:
             # It changed meanwhile, most likely: then what it is now will be loaded next.
             return Drop(key, result, str(error))
         return Drop(key, result, moved_to=moved_to)
 
-    def _move(self, bucket: Bucket, item: Object, target: str, there: dict[str, Object]) -> str:
-        moved = bucket.move(item, target)
+    def _move(self, item: Object, target: str, there: dict[str, Object]) -> str:
+        moved = self._bucket.move(item, target)
         there[target] = moved
         self._moved[target] = (moved, item.key)
         return target
 
     def _load_of(self, arrival: Arrival) -> int:
-        with closing(self._warehouse.connect()) as connection:
-            return Ledger(connection, self._source).load_of(arrival)
+        try:
+            with closing(self._warehouse.connect()) as connection:
+                return Ledger(connection, self._source).load_of(arrival)
+        except psycopg2.Error as error:
+            raise LoadError(f"{self._source.name}: PostgreSQL: {str(error).strip()}") from error
 
-    def _set_aside(
-        self, bucket: Bucket, arrival: Arrival, error: str, there: dict[str, Object]
-    ) -> Drop:
+    def _set_aside(self, arrival: Arrival, error: str, there: dict[str, Object]) -> Drop:
         key = arrival.item.key
         target = _free(f"{ERROR}/{key}", arrival.item, there)
         try:
             # The reason first, so that no file lies there without one.
-            bucket.put(f"{target}.txt", f"{error}\n".encode())
-            self._move(bucket, arrival.item, target, there)
+            self._bucket.put(_reason(target), f"{error}\n".encode())
+            self._move(arrival.item, target, there)
         except LoadError as failure:
+            self._take_back_reason(target)
             return Drop(key, error=f"{error}; {failure}")
         return Drop(key, error=error, moved_to=target)
+
+
+def _reason(key: str) -> str:
+    """Returns where it says why a file is in error/."""
+    return f"{key}.txt"
 
 
 def _age(item: Object) -> tuple[datetime, str]:

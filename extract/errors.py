@@ -10,12 +10,12 @@ class LoadError(Exception):
 
 
 class FileError(LoadError):
-    """A load failed because of one file, which has this id in audit.files.
+    """A load failed because of one file, which has this id in audit.files, if it is there yet.
 
     If it `is_unread`, its bucket could not hand it over, and nothing is known against its content.
     """
 
-    def __init__(self, message: str, file_id: int, is_unread: bool = False) -> None:
+    def __init__(self, message: str, file_id: int | None = None, is_unread: bool = False) -> None:
         super().__init__(message)
         self.file_id = file_id
         self.is_unread = is_unread

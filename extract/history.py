@@ -8,7 +8,7 @@ All of it happens in one transaction: readers see the load before it or the whol
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from psycopg2 import extensions
@@ -52,8 +52,11 @@ class History:
         """Adds the records of steps to what their feeds show."""
         self._execute("create schema if not exists {}", Identifier(self._source.history_schema))
         self._execute("create schema if not exists {}", Identifier(self._source.raw_schema))
+        # A view that shows steps shows the next ones too, whoever reads it meanwhile.
+        renewed = [feed for feed in self._source.feeds if not self._is_shown_in_steps(feed)]
         for step in steps:
-            self._make_table(self._steps(step.feed), [*raw_names(step.feed.columns), *step.columns])
+            naming = [*raw_names(step.feed.columns), *step.columns]
+            self._make_table(f"{step.feed.name}_steps", dict.fromkeys(naming, "text"))
             self._copy(step)
             self._cursor.execute(
                 """
@@ -79,7 +82,7 @@ class History:
                 ),
             )
         for feed in self._source.feeds:
-            self._show(feed, any(step.feed == feed and step.first_row == 1 for step in steps))
+            self._show(feed, feed in renewed and any(step.feed == feed for step in steps))
 
     def _copy(self, step: Step) -> None:
         lines = io.StringIO()
@@ -237,15 +240,12 @@ class History:
     def _make_changes_table(self, feed: Feed, landings: Sequence[Landing]) -> None:
         """Makes the table for a feed's change rows, or adds columns that are new to it."""
         naming = [name for landing in landings for name in landing.prepared.columns]
-        self._make_table(self._changes(feed), [*raw_names(feed.columns), *naming])
-        self._execute(
-            "alter table {} add column if not exists {} bigint",
-            self._changes(feed),
-            Identifier(SUPERSEDED_BY),
-        )
+        types = dict.fromkeys([*raw_names(feed.columns), *naming], "text")
+        self._make_table(f"{feed.name}_changes", {**types, SUPERSEDED_BY: "bigint"})
 
-    def _make_table(self, table: Identifier, columns: Sequence[str]) -> None:
+    def _make_table(self, name: str, types: Mapping[str, str]) -> None:
         """Makes a table for rows of several files, or adds columns that are new to it."""
+        table = self._history(name)
         self._execute(
             """
             create table if not exists {} (
@@ -255,10 +255,16 @@ class History:
             table,
             *map(Identifier, (FILE_ID, LINE, ROW)),
         )
-        for name in dict.fromkeys(columns):
-            self._execute(
-                "alter table {} add column if not exists {} text", table, Identifier(name)
-            )
+        # Only what is missing: to alter a table, even to no effect, waits for all who read it.
+        there = self._columns(self._source.history_schema, name)
+        for column in types:
+            if column not in there:
+                self._execute(
+                    "alter table {} add column {} {}",
+                    table,
+                    Identifier(column),
+                    SQL(types[column]),
+                )
 
     def _apply_changes(self, feed: Feed, landings: Sequence[Landing]) -> None:
         """Adds change rows; of all current rows with the same key, all but the newest go."""

@@ -52,8 +52,17 @@ create table if not exists audit.files (
     error text,
     check (not is_current or row_count >= rejected_count)
 );
-alter table audit.files add column if not exists first_row bigint;
-alter table audit.files add column if not exists is_last_step boolean;
+-- To alter a table, even to no effect, waits for all who read it: raw views do.
+do $$
+begin
+    if not exists (
+        select from pg_attribute
+        where attrelid = 'audit.files'::regclass and attname = 'is_last_step'
+    ) then
+        alter table audit.files add column first_row bigint, add column is_last_step boolean;
+    end if;
+end
+$$;
 
 create table if not exists audit.rejected_rows (
     file_id bigint not null references audit.files,
@@ -289,7 +298,10 @@ class Ledger:
         return True
 
     def load_of(self, arrival: Arrival) -> int:
-        """Returns the load that brought what this file holds, which is current."""
+        """Returns the load that brought what this file holds.
+
+        Raises LoadError if that is not current: the file has changed since it was listed.
+        """
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -307,7 +319,11 @@ class Ledger:
                     arrival.item.version,
                 ),
             )
-            return _value(cursor)
+            row = cursor.fetchone()
+        if row is None:
+            raise LoadError(f"{arrival.item.key}: changed since it was listed")
+        load_id: int = row[0]
+        return load_id
 
     def previous_rows(self, arrival: Arrival) -> int | None:
         """Returns how many rows the current version of a whole file has; None if there is none."""
@@ -323,16 +339,18 @@ class Ledger:
             row = cursor.fetchone()
             return row[0] if row else None
 
-    def taken(self, arrival: Arrival, item: Object, sha256: str) -> int | None:
-        """Returns how many records of a file with these bytes were taken in steps; None if all.
+    def taken(self, arrival: Arrival, item: Object, sha256: str) -> tuple[int, int] | None:
+        """Returns how many records of a file were taken in steps, and how many of those rejected.
 
-        Raises LoadError if what is there of this part of the feed are records of other bytes.
+        None if all were taken. Raises LoadError if what is there of this part of the feed are
+        records of other bytes than these.
         """
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
                 """
                 select
                     coalesce(sum(row_count), 0)::bigint,
+                    coalesce(sum(rejected_count), 0)::bigint,
                     coalesce(bool_or(coalesce(is_last_step, true)), false),
                     coalesce(bool_or((sha256, declaration) != (%s, %s)), false)
                 from audit.files
@@ -346,7 +364,7 @@ class Ledger:
                     arrival.part,
                 ),
             )
-            count, is_whole, is_other = cursor.fetchall()[0]
+            count, rejected, is_whole, is_other = cursor.fetchall()[0]
             if is_other:
                 raise LoadError(
                     f"{arrival.item.key}: is another file, or declared otherwise, than the one of "
@@ -374,8 +392,7 @@ class Ledger:
                     ),
                 )
                 return None
-            taken: int = count
-            return taken
+            return count, rejected
 
     def reject(
         self, arrival: Arrival, file_id: int, rejected: Iterator[tuple[int, str, str]]
@@ -440,7 +457,7 @@ class Ledger:
                 """
                 update audit.loads
                 set status = 'failed', ended_at = clock_timestamp(), error = %s
-                where load_id = %s
+                where load_id = %s and status = 'running'
                 """,
                 (error, load_id),
             )

@@ -44,8 +44,10 @@ WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 # for long, and try again.
 LOCK_SECONDS = 2
 LOCK_ATTEMPTS = 30
-# Where a drop lies once it is loaded: in a folder named by its load.
-PROCESSED = re.compile(r"processed/(\d+)/")
+# Where a drop lies once it is loaded: in a folder named by its load; and those that cannot be.
+PROCESSED = "processed"
+ERROR = "error"
+_PROCESSED = re.compile(rf"{PROCESSED}/(\d+)/")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -169,12 +171,14 @@ def find_arrivals(source: Source, bucket: Origin) -> list[Arrival]:
 
 def _age(source: Source, item: Object) -> tuple[int, datetime, str]:
     """Sorts by time; of drops, those that were loaded before come first, in the order of loads."""
-    processed = PROCESSED.match(item.key) if source.drops else None
+    processed = _PROCESSED.match(item.key) if source.drops else None
     return (int(processed[1]) if processed else sys.maxsize, item.modified_at, item.key)
 
 
 def _matches(source: Source, item: Object, pattern: str) -> bool:
-    name = PROCESSED.sub("", item.key) if source.drops else item.key
+    if source.drops and item.key.startswith(f"{ERROR}/"):
+        return False
+    name = _PROCESSED.sub("", item.key) if source.drops else item.key
     return fnmatch.fnmatchcase(name, pattern)
 
 

@@ -11,12 +11,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
-from uuid import uuid4
 
 import psycopg2
 from psycopg2 import extensions
 
-from extract.bucket import Bucket, Object, source_bucket
+from extract.bucket import Object, source_bucket
 from extract.declaration import Source
 from extract.errors import ConfigurationError, FileError, LoadError
 from extract.history import History
@@ -29,7 +28,10 @@ from extract.warehouse import Warehouse
 
 
 class _Reading:
-    """A downloaded file that is read record by record; one record is read ahead."""
+    """A downloaded file that is read record by record; one record is read ahead.
+
+    Raises FileError for what is wrong with the file itself.
+    """
 
     def __init__(self, arrival: Arrival, item: Object, path: Path, where: str) -> None:
         self.item = item
@@ -37,16 +39,20 @@ class _Reading:
         self.row = 1
         self._where = where
         self._text: TextIO = open_text(path, arrival.feed.format)
-        header, lines = read_header(self._text, where, arrival.feed)
-        self.columns = raw_columns(header, where, arrival.feed)
-        self._records = read_records(self._text, arrival.feed.format, len(self.columns), lines)
-        self._next = self._read()
+        try:
+            header, lines = read_header(self._text, where, arrival.feed)
+            self.columns = raw_columns(header, where, arrival.feed)
+            self._records = read_records(self._text, arrival.feed.format, len(self.columns), lines)
+            self._next = self._read()
+        except LoadError as error:
+            self._text.close()
+            raise FileError(str(error)) from error
 
     def _read(self) -> Record | Broken | None:
         try:
             return next(self._records, None)
         except LoadError as error:
-            raise LoadError(f"{self._where}: {error}") from error
+            raise FileError(f"{self._where}: {error}") from error
 
     @property
     def is_over(self) -> bool:
@@ -72,18 +78,24 @@ class _Taken:
     reading: _Reading
     first_row: int
     found: Sequence[Record | Broken]
+    rejected_before: int
 
 
 class Steps:
     """Loads the next `size` records of a source whenever it is told to. Used by one thread.
 
-    The files are downloaded once, and again when they change; `close` removes them.
+    The files are downloaded once, and again when they change or a step failed; `close` removes
+    them.
     """
 
     def __init__(self, source: Source, warehouse: Warehouse, size: int) -> None:
         """Raises ConfigurationError if the source cannot be loaded in steps."""
         if size < 1:
             raise ConfigurationError("a step takes at least one record")
+        if source.api:
+            raise ConfigurationError(
+                f"{source.name}: is an API, whose pages cannot be loaded in steps"
+            )
         for feed in source.feeds:
             if feed.changes:
                 raise ConfigurationError(
@@ -93,13 +105,13 @@ class Steps:
         self._source = source
         self._warehouse = warehouse
         self._size = size
+        self._bucket = source_bucket(source.name)
         self._work = work_folder(source, "steps")
         self._readings: dict[tuple[str, str], _Reading] = {}
 
     def close(self) -> None:
         """Removes the downloaded files."""
-        for reading in self._readings.values():
-            reading.close()
+        self._forget()
         shutil.rmtree(self._work, ignore_errors=True)
 
     def prepare(self) -> None:
@@ -118,16 +130,16 @@ class Steps:
     def load_next(self) -> LoadResult:
         """Loads the next records, fewer if the files end; without any left, the result has no rows.
 
-        Raises LoadError, as a load does, with everything as it was before the step.
+        Raises LoadError, as a load does, with everything as it was before the step; FileError if
+        the file itself is at fault.
         """
         started = time.monotonic()
-        bucket = source_bucket(self._source.name)
-        found = find_arrivals(self._source, bucket)
+        found = find_arrivals(self._source, self._bucket)
         try:
             with closing(self._warehouse.connect()) as connection:
                 ledger = Ledger(connection, self._source)
                 with ledger.locked():
-                    taken = self._take(bucket, ledger, ledger.changed(found))
+                    taken = self._take(ledger, ledger.changed(found))
                     if taken:
                         self._load(connection, ledger, taken)
         except psycopg2.Error as error:
@@ -156,37 +168,40 @@ class Steps:
             reading.close()
         self._readings.clear()
 
-    def _take(self, bucket: Bucket, ledger: Ledger, arrivals: Sequence[Arrival]) -> list[_Taken]:
+    def _take(self, ledger: Ledger, arrivals: Sequence[Arrival]) -> list[_Taken]:
         """Reads the next records, going on to the next file where one ends."""
         taken: list[_Taken] = []
         missing = self._size
         for listed in arrivals:
             if not missing:
                 break
-            reading = self._open(bucket, listed)
+            reading = self._open(listed)
             arrival = replace(listed, item=reading.item)
-            before = ledger.taken(arrival, reading.item, reading.sha256)
-            if before is None:
+            taken_before = ledger.taken(arrival, reading.item, reading.sha256)
+            if taken_before is None:
                 continue
+            before, rejected = taken_before
             if reading.row > before + 1:
                 raise LoadError(f"{arrival.item.key}: records before {reading.row} were taken back")
             reading.take(before + 1 - reading.row)
             first = reading.row
             found = reading.take(missing)
-            taken.append(_Taken(arrival, reading, first, found))
+            taken.append(_Taken(arrival, reading, first, found, rejected))
             missing -= len(found)
         return taken
 
-    def _open(self, bucket: Bucket, arrival: Arrival) -> _Reading:
+    def _open(self, arrival: Arrival) -> _Reading:
         name = (arrival.feed.name, arrival.part)
         reading = self._readings.get(name)
         if reading and reading.item == arrival.item:
             return reading
         if reading:
-            reading.close()
-        path = self._work / f"{uuid4().hex}.original"
-        item = bucket.download(arrival.item, path)
-        self._readings[name] = _Reading(arrival, item, path, f"{bucket.url}/{item.key}")
+            self._readings.pop(name).close()
+        # In place of the file's former version, if there is one.
+        number = arrival.feed.files.index(arrival.part)
+        path = self._work / f"{arrival.feed.name}_{number}.original"
+        item = self._bucket.download(arrival.item, path)
+        self._readings[name] = _Reading(arrival, item, path, f"{self._bucket.url}/{item.key}")
         return self._readings[name]
 
     def _load(
@@ -213,7 +228,7 @@ class Steps:
                     step.file_id,
                     ((record.line, record.content, record.reason) for record in step.broken),
                 )
-                _check(step)
+                _check(step, each.rejected_before)
             commit(
                 connection,
                 self._source,
@@ -233,15 +248,16 @@ def _good(found: Sequence[Record | Broken]) -> list[Record]:
     return [record for record in found if isinstance(record, Record)]
 
 
-def _check(step: Step) -> None:
-    """Raises FileError if too much of a step was rejected."""
-    count = len(step.records) + len(step.broken)
-    if len(step.broken) > step.feed.max_rejected * count:
+def _check(step: Step, rejected_before: int) -> None:
+    """Raises FileError if too much of the file up to here was rejected."""
+    count = step.first_row - 1 + len(step.records) + len(step.broken)
+    rejected = rejected_before + len(step.broken)
+    if step.broken and rejected > step.feed.max_rejected * count:
         first = step.broken[0]
         raise FileError(
-            f"{step.arrival.item.key}: {len(step.broken)} of {count} records from "
-            f"{step.first_row} on are broken, more than {step.feed.max_rejected:.4g} of them "
-            f"(max_rejected of feed {step.feed.name} in extract/sources.yml): line {first.line}: "
-            f"{first.reason}; see audit.rejected_rows, file_id {step.file_id}",
+            f"{step.arrival.item.key}: {rejected} of the first {count} records are broken, more "
+            f"than {step.feed.max_rejected:.4g} of them (max_rejected of feed {step.feed.name} in "
+            f"extract/sources.yml): line {first.line}: {first.reason}; see audit.rejected_rows, "
+            f"file_id {step.file_id}",
             step.file_id,
         )

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--every", type=seconds, default=10.0, metavar="10s", help="time from tick to tick"
     )
     watch_command.add_argument(
-        "--batch", type=int, metavar="N", help="take so many records a tick, until all are there"
+        "--batch", type=number, metavar="N", help="take so many records a tick, until all are there"
     )
     watch_command.add_argument(
         "--settle",
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="5s",
         help="how long a dropped file must not have changed to be taken",
     )
-    watch_command.add_argument("--ticks", type=int, metavar="N", help="stop after so many ticks")
+    watch_command.add_argument("--ticks", type=number, metavar="N", help="stop after so many ticks")
     commands.add_parser("answers", help="print the answers from what is built")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -75,9 +75,18 @@ def seconds(text: str) -> float:
     return float(match[1]) * units[match[2]]
 
 
+def number(text: str) -> int:
+    """Returns a whole number from 1; raises ValueError if it is none."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
 def _watch(source: Source, options: argparse.Namespace, console: Console) -> int:
     if not options.every:
         raise ConfigurationError("--every: ticks need some time in between")
+    if source.api:
+        raise ConfigurationError(f"{source.name}: is an API, which cannot be watched")
     if options.batch is None and not source.drops:
         raise ConfigurationError(
             f"{source.name}: extract/sources.yml declares no drops for it; to load its files in "

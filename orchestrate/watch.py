@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from extract.ledger import is_loaded
 from extract.load import FileResult
 from extract.steps import Steps
 from extract.warehouse import Warehouse
+from orchestrate.errors import DbtError
 from orchestrate.run import build, start_dbt
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ class Clock:
         while not self.stop.wait(max(0.0, begin + beat * self.every - time.monotonic())):
             number += 1
             yield number
-            if number == self.limit:
-                return
             took = time.monotonic() - begin - beat * self.every
             passed = int(took / self.every)
             if passed:
@@ -55,15 +55,26 @@ class Clock:
                     f"  overrun: tick {number} took {took:.1f} s where {self.every:g} s are "
                     f"allowed; {passed} left out",
                 )
+            if number == self.limit:
+                return
             beat += passed + 1
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Gives an event that SIGINT and SIGTERM set, so that a tick is finished before the end."""
+    """Gives an event that SIGINT and SIGTERM set, so that a tick is finished before the end.
+
+    A second one does what it does elsewhere.
+    """
     stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+
+    def handle(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    before = {
+        int(number): signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield stop
     finally:
@@ -84,22 +95,28 @@ def watch_steps(
         dbt = start_dbt()
         steps.prepare()
         is_built = build(dbt, [source.name], console)
+        is_over = False
         for tick in clock.ticks():
             started = time.monotonic()
             result = _retry(steps.load_next)
             if result is None:
                 continue
             loaded = time.monotonic()
+            is_over = sum(_records(file) for file in result.files) < size
             # Whatever a build that failed left behind is built anew.
-            is_built = _refresh(dbt, source) if is_built else build(dbt, [source.name], console)
+            refresh = partial(_refresh, dbt, source)
+            whole = partial(build, dbt, [source.name], console)
+            is_built = _retry(refresh if is_built else whole) or False
             _print(
                 console,
                 f"tick {tick}: {_describe(result.files) or 'nothing left'}; load "
                 f"{loaded - started:.2f} s, dbt {time.monotonic() - loaded:.2f} s"
                 + ("" if is_built else ", failed"),
             )
-            if sum(_records(file) for file in result.files) < size:
-                return 0 if build(dbt, [source.name], console) else 1
+            if is_over:
+                clock.stop.set()
+        if is_over:
+            is_built = build(dbt, [source.name], console)
     return 0 if is_built else 1
 
 
@@ -108,7 +125,8 @@ def watch_drops(
 ) -> int:
     """Takes the files that were dropped, and did not change for `settle` seconds, on every tick.
 
-    What depends on the source is built after every tick that loaded something. Returns 0.
+    What depends on the source is built after every tick that loaded something, and again after one
+    that failed. Returns 0, or 1 if the last build failed.
     """
     drops = Drops(source, warehouse, settle)
     dbt = start_dbt()
@@ -123,8 +141,8 @@ def watch_drops(
             _print(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
         unknown = set(drops.unknown)
         if to_build:
-            to_build = not build(dbt, [source.name], console)
-    return 0
+            to_build = not _retry(partial(build, dbt, [source.name], console))
+    return 1 if to_build else 0
 
 
 def _refresh(dbt: "Dbt", source: Source) -> bool:
@@ -140,7 +158,7 @@ def _retry(task: Callable[[], T]) -> T | None:
     """Does the task. What may pass, such as a server that is away, is left to the next tick."""
     try:
         return task()
-    except LoadError as error:
+    except (DbtError, LoadError) as error:
         if isinstance(error, FileError) and not error.is_unread:
             raise
         print(f"error: {error} (to be tried again)", file=sys.stderr)

@@ -94,8 +94,8 @@ def test_what_comes_in_mid_move_stays(
     bucket = S3Bucket(s3_bucket(folder).removeprefix("s3://"), "files")
     copy = bucket._client.copy
 
-    def copy_late(*arguments: Any) -> None:
-        copy(*arguments)
+    def copy_late(*arguments: Any, **settings: Any) -> None:
+        copy(*arguments, **settings)
         bucket.put("a.csv", b"newer")
 
     monkeypatch.setattr(bucket._client, "copy", copy_late)

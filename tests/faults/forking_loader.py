@@ -1,29 +1,57 @@
-"""Loads adventure_works once for every line on stdin, in a process of its own that can be killed.
+"""Does one task for every line on stdin, in a process of its own that can be killed.
 
-The process is forked from one that has imported everything: a kill hits the load, not the imports.
-Prints its id, and its exit code (negative: the signal) when it is gone.
+The process is forked from one that has imported everything: a kill hits the task, not the imports.
+Prints its id, and its exit code (negative: the signal) when it is gone. Arguments: `load SOURCE`,
+`steps SOURCE SIZE` (until all records are there) or `drops SOURCE` (all files that are there now).
 """
 
 import os
 import sys
+from contextlib import closing
 
-from extract.declaration import read_sources
+# For S3 alone, but late, it would be what is killed.
+import boto3  # noqa: F401
+
+from extract.declaration import Source, read_sources
+from extract.drops import Drops
 from extract.errors import LoadError
 from extract.load import load
 from extract.prepare import raw_names
-from extract.warehouse import find_warehouse
+from extract.steps import Steps
+from extract.warehouse import Warehouse, find_warehouse
 
 
-def main() -> None:
+def take_steps(source: Source, warehouse: Warehouse, size: int) -> None:
+    """Takes steps until no record is left."""
+    with closing(Steps(source, warehouse, size)) as steps:
+        while steps.load_next().files:
+            pass
+
+
+def take_drops(source: Source, warehouse: Warehouse) -> None:
+    """Takes all files, which do not change meanwhile."""
+    drops = Drops(source, warehouse, 0)
+    drops.poll()
+    for drop in drops.poll():
+        if not drop.moved_to:
+            raise LoadError(f"{drop.key}: {drop.error}")
+
+
+def main(task: str, name: str, *arguments: str) -> None:
     """Serves until stdin ends."""
-    source = read_sources()["adventure_works"]
+    source = read_sources()[name]
     warehouse = find_warehouse()
     raw_names(["Imported"])
     for _ in sys.stdin:
         child = os.fork()
         if not child:
             try:
-                load(source, warehouse)
+                if task == "steps":
+                    take_steps(source, warehouse, int(arguments[0]))
+                elif task == "drops":
+                    take_drops(source, warehouse)
+                else:
+                    load(source, warehouse)
             except LoadError as error:
                 print(error, file=sys.stderr, flush=True)
                 os._exit(1)
@@ -34,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

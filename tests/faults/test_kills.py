@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 import psycopg2
@@ -21,10 +21,9 @@ from extract.load import WORK, load
 from extract.warehouse import Warehouse
 from local.postgres import Server
 
-from .conftest import Versions
+from .conftest import KILLS, Forks, Versions
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KILLS = int(os.environ.get("KILLS", "50"))
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -65,71 +64,37 @@ class Reader:
 
 
 @pytest.fixture
-def loader(
-    warehouse: Warehouse, environment: dict[str, str], versions: Versions
-) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("forking_loader.py"))],
-        cwd=ROOT,
-        env={
-            **environment,
-            **warehouse.variables(),
-            "PYTHONPATH": str(ROOT),
-            "BUCKET_URL": os.environ["BUCKET_URL"],
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.communicate(timeout=60)
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
-
-
-def attempt(loader: subprocess.Popen[str], kill_after: float | None) -> int:
-    """Loads once; kills the load after this time, if it still runs. Returns its exit code."""
-    _pipe(loader.stdin).write("\n")
-    _pipe(loader.stdin).flush()
-    pid = int(_pipe(loader.stdout).readline())
-    if kill_after is not None:
-        time.sleep(kill_after)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return int(_pipe(loader.stdout).readline())
+def loader(versions: Versions, fork: Callable[..., Forks]) -> Forks:
+    return fork("load", versions.source.name)
 
 
 def test_readers_never_see_what_a_killed_load_left(
-    warehouse: Warehouse, versions: Versions, loader: subprocess.Popen[str], query: Query
+    warehouse: Warehouse, versions: Versions, loader: Forks, query: Query
 ) -> None:
     seed = random.randrange(1 << 30)  # noqa: S311
     chance = random.Random(seed)  # noqa: S311
     versions.write(1)
-    assert attempt(loader, None) == 0
+    assert loader.run(None) == 0
     versions.write(2)
     started = time.monotonic()
-    assert attempt(loader, None) == 0
+    assert loader.run(None) == 0
     usual = time.monotonic() - started
     version, killed = 2, 0
     with Reader(warehouse, versions) as reader:
         while killed < KILLS:
             version += 1
             versions.write(version)
-            killed += attempt(loader, chance.uniform(0, 1.1 * usual)) == -signal.SIGKILL
+            killed += loader.run(chance.uniform(0, 1.1 * usual)) == -signal.SIGKILL
             assert versions.seen(query(versions.query())) in (version - 1, version), f"seed {seed}"
             # What a reader saw must not come back: the next load is not of an older version.
             if chance.random() < 0.5 or versions.seen(query(versions.query())) != version:
-                code = attempt(loader, None)
+                code = loader.run(None)
                 assert code == 0, f"seed {seed}"
                 assert versions.seen(query(versions.query())) == version, f"seed {seed}"
     assert reader.wrong == [], f"seed {seed}"
     assert reader.looks > KILLS
     versions.write(version + 1)
-    assert attempt(loader, None) == 0
+    assert loader.run(None) == 0
     assert_nothing_is_left(query)
 
 
