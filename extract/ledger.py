@@ -137,8 +137,8 @@ class Ledger:
             if cursor.fetchone() == (False,):
                 raise LoadError(
                     "the raw data in this database was loaded by an older version of this project: "
-                    "drop the schemas audit and raw_* (of the embedded server: make clean), and "
-                    "load again"
+                    "drop the schemas audit, raw_* and all that dbt made, whose load "
+                    "ids begin anew (of the embedded server: make clean), and load again"
                 )
             cursor.execute(_SCHEMA)
         key = f"extract: {self._source.name}"
