@@ -25,7 +25,7 @@ MODELS = {
     "dim_customer": "marts_sales",
     "fact_sales": "marts_sales",
 }
-SEQUENCES = int(os.environ.get("SEQUENCES", "6"))
+SEQUENCES = int(os.environ.get("SEQUENCES", "4"))
 
 
 @settings(
