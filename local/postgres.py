@@ -72,13 +72,14 @@ class Server:
                     f"Put it back, or delete {home} to start afresh."
                 )
             port = _running_port(home)
-            if port is None:
+            is_up = port is not None and _accepts_connections(home, {**env, "POSTGRES_PORT": port})
+            if port is None or not is_up:
                 self._launch(home, env)
             elif env["POSTGRES_PORT"] != port:
                 env["POSTGRES_PORT"] = port
                 self._write_env(env)
             _create_database(env)
-            if port is None:
+            if not is_up:
                 make_roles(env)
             return env
 
@@ -305,17 +306,30 @@ def _connect(env: dict[str, str], database: str) -> "psycopg2.extensions.connect
     )
 
 
-def _create_database(env: dict[str, str]) -> None:
-    """Waits until the server takes connections (after a crash it replays its log first)."""
+def _accepts_connections(home: Path, env: dict[str, str]) -> bool:
+    """Waits for a running server (after a crash it replays its log); False if it ends meanwhile.
+
+    One that was just killed is still there for a moment. Raises ServerError if it stays silent.
+    """
     deadline = time.monotonic() + 60
     while True:
         try:
-            connection = _connect(env, "postgres")
-            break
+            _connect(env, "postgres").close()
         except psycopg2.OperationalError as error:
+            if _running_port(home) is None:
+                return False
             if time.monotonic() > deadline:
                 raise ServerError(f"the server does not accept connections: {error}") from error
             time.sleep(0.1)
+        else:
+            return True
+
+
+def _create_database(env: dict[str, str]) -> None:
+    try:
+        connection = _connect(env, "postgres")
+    except psycopg2.OperationalError as error:
+        raise ServerError(f"the server does not accept connections: {error}") from error
     connection.autocommit = True
     with closing(connection), connection.cursor() as cursor:
         cursor.execute("select 1 from pg_database where datname = %s", (env["POSTGRES_DB"],))
