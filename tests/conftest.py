@@ -52,6 +52,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         connection.autocommit = True
         # Nothing of it is to survive the session. (tests/local has servers that must.)
         connection.cursor().execute("alter system set fsync = off")
+        # It would go round the hundreds of databases, several a second, for nothing.
+        connection.cursor().execute("alter system set autovacuum = off")
         connection.cursor().execute("select pg_reload_conf()")
     yield server
     server.stop()
