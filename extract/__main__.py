@@ -8,11 +8,11 @@ from contextlib import closing
 from rich.console import Console
 from rich.table import Table
 
+from common.errors import ConfigurationError, LoadError
+from common.progress import Progress
+from common.warehouse import find_warehouse
 from extract.declaration import Source, read_sources
-from extract.errors import ConfigurationError, LoadError
 from extract.load import LoadResult, load
-from extract.progress import Progress
-from extract.warehouse import find_warehouse
 
 
 def select(sources: dict[str, Source], names: Sequence[str]) -> list[Source]:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from extract.bucket import Object, Origin
+from common.errors import ConfigurationError, LoadError
+from common.storage import Object, Origin
 from extract.declaration import Api, Feed, Source
-from extract.errors import ConfigurationError, LoadError
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.requests import Response

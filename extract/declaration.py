@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from extract.errors import ConfigurationError
+from common.errors import ConfigurationError
 
 SOURCES_FILE = Path(__file__).with_name("sources.yml")
 

@@ -15,13 +15,13 @@ from pathlib import PurePosixPath
 
 import psycopg2
 
-from extract.bucket import Object, source_bucket
+from common.errors import ConfigurationError, FileError, LoadError
+from common.storage import Object, source_bucket
+from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.errors import ConfigurationError, FileError, LoadError
 from extract.landing import Arrival
 from extract.ledger import Ledger
 from extract.load import ERROR, PROCESSED, LoadResult, load
-from extract.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

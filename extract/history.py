@@ -14,8 +14,8 @@ from datetime import datetime
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
+from common.errors import LoadError
 from extract.declaration import Feed, Source
-from extract.errors import LoadError
 from extract.landing import Landing, Step
 from extract.prepare import LINE, ROW, SUPERSEDED_BY, raw_names
 

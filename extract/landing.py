@@ -13,11 +13,11 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Identifier, Literal
 
-from extract.bucket import CHUNK_BYTES, Object
+from common.storage import CHUNK_BYTES, Object
+from common.warehouse import Warehouse
 from extract.declaration import Feed, Source
 from extract.prepare import LINE, ROW, SUPERSEDED_BY, Prepared
 from extract.records import Broken, Record
-from extract.warehouse import Warehouse
 
 # A COPY keeps one core of the server busy; more of them at once wait for each other.
 CONNECTIONS = 2

@@ -6,11 +6,11 @@ from contextlib import closing, contextmanager
 from psycopg2 import errors, extensions
 from psycopg2.extras import execute_values
 
-from extract.bucket import Object
+from common.errors import LoadError
+from common.storage import Object
+from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.errors import LoadError
 from extract.landing import Arrival, clear
-from extract.warehouse import Warehouse
 
 # How long a load waits for another one of the same source.
 LOCK_SECONDS = 3

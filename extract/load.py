@@ -20,10 +20,12 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Identifier
 
+from common.errors import FileError, LoadError
+from common.progress import Progress
+from common.storage import Object, Origin, source_bucket
+from common.warehouse import Warehouse
 from extract.api import open_api
-from extract.bucket import Object, Origin, source_bucket
 from extract.declaration import Source
-from extract.errors import FileError, LoadError
 from extract.history import History
 from extract.landing import Arrival, Landing, land
 from extract.ledger import Ledger
@@ -35,8 +37,6 @@ from extract.prepare import (
     prepare_carefully,
     raw_names,
 )
-from extract.progress import Progress
-from extract.warehouse import Warehouse
 
 # Downloaded and prepared files, in a folder for each process that loads a source.
 WORK = Path(__file__).resolve().parent.parent / ".local" / "work"

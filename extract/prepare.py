@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from extract.bucket import CHUNK_BYTES
+from common.errors import LoadError
+from common.storage import CHUNK_BYTES
 from extract.declaration import Feed, Format
-from extract.errors import LoadError
 from extract.records import Broken, escape_bytes, printable, read_records
 
 # Columns of raw tables beside the file's own: the line in the file, and the place among records.

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
+from common.errors import LoadError
 from extract.declaration import Format
-from extract.errors import LoadError
 
 # A line longer than this is not read into memory; a quoted value that goes on for longer is taken
 # to lack its closing quote.

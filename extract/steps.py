@@ -15,16 +15,16 @@ from typing import TextIO
 import psycopg2
 from psycopg2 import extensions
 
-from extract.bucket import Object, source_bucket
+from common.errors import ConfigurationError, FileError, LoadError
+from common.storage import Object, source_bucket
+from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.errors import ConfigurationError, FileError, LoadError
 from extract.history import History
 from extract.landing import Arrival, Step
 from extract.ledger import Ledger
 from extract.load import FileResult, LoadResult, commit, find_arrivals, work_folder
 from extract.prepare import content_digest, open_text, raw_columns, read_header
 from extract.records import Broken, Record, read_records
-from extract.warehouse import Warehouse
 
 
 class _Reading:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table as Grid
 
-from extract.errors import ConfigurationError, LoadError
-from extract.progress import Progress
-from extract.warehouse import find_warehouse
+from common.errors import ConfigurationError, LoadError
+from common.progress import Progress
+from common.warehouse import find_warehouse
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from extract.errors import ConfigurationError
+from common.errors import ConfigurationError
 
 TABLES_FILE = Path(__file__).with_name("tables.yml")
 LAYERS = ("bronze", "silver", "gold")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from extract.errors import LoadError
+from common.errors import LoadError
 from lake.declaration import Table
 from lake.snapshot import Dump
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 
-from extract.bucket import Bucket, FolderBucket, Object, open_bucket
-from extract.errors import LoadError
+from common.errors import LoadError
+from common.progress import Progress
+from common.storage import Bucket, FolderBucket, Object, open_bucket
+from common.warehouse import Warehouse
 from extract.load import WORK
-from extract.progress import Progress
-from extract.warehouse import Warehouse
 from lake.declaration import LAYERS, Table
 from lake.files import File, make_files
 from lake.snapshot import snapshot

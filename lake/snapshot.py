@@ -11,8 +11,8 @@ from psycopg2 import errors
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.sql import SQL, Composable, Composed, Identifier
 
-from extract.errors import ConfigurationError, LoadError
-from extract.warehouse import Warehouse
+from common.errors import ConfigurationError, LoadError
+from common.warehouse import Warehouse
 from lake.declaration import Table
 
 # The server needs a moment to notice that a killed publish is gone; a build that replaces a table

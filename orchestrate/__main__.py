@@ -7,11 +7,11 @@ import sys
 
 from rich.console import Console
 
+from common.errors import ConfigurationError, LoadError
+from common.warehouse import find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
-from extract.errors import ConfigurationError, LoadError
 from extract.ledger import is_loaded
-from extract.warehouse import find_warehouse
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.run import run, start_dbt

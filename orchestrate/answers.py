@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 
 SHOWN_ROWS = 15
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from common.errors import LoadError
+from common.progress import Progress
+from common.warehouse import Warehouse
 from extract.__main__ import describe
 from extract.declaration import Source
-from extract.errors import LoadError
 from extract.ledger import is_loaded
 from extract.load import has_files, load
-from extract.progress import Progress
-from extract.warehouse import Warehouse
 from orchestrate.answers import print_answers
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
+from common.errors import FileError, LoadError
+from common.warehouse import Warehouse
 from extract.declaration import Source
 from extract.drops import Drop, Drops
-from extract.errors import FileError, LoadError
 from extract.ledger import is_loaded
 from extract.load import FileResult
 from extract.steps import Steps
-from extract.warehouse import Warehouse
 from orchestrate.errors import DbtError
 from orchestrate.run import build, start_dbt
 

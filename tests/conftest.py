@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from extract.warehouse import DEFAULTS, Warehouse
+from common.warehouse import DEFAULTS, Warehouse
 from local.postgres import Server
 from local.sample import generate
 

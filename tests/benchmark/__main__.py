@@ -26,7 +26,7 @@ import yaml
 from psycopg2.errors import InsufficientPrivilege
 from rich.console import Console
 
-from extract.warehouse import Warehouse, find_warehouse
+from common.warehouse import Warehouse, find_warehouse
 from local import STATE
 from local.sample import generate
 from tests.benchmark import star

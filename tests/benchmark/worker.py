@@ -18,7 +18,7 @@ from typing import Any
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Identifier
 
-from extract.warehouse import find_warehouse
+from common.warehouse import find_warehouse
 from tests.benchmark import star
 
 SOURCE = "adventure_works"

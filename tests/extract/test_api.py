@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from common.errors import ConfigurationError, LoadError
+from common.warehouse import Warehouse
 from extract import api
 from extract.declaration import Source, read_sources
-from extract.errors import ConfigurationError, LoadError
 from extract.load import load
-from extract.warehouse import Warehouse
 from local.brewery_api import FILE, Behaviour, BreweryApi, find_breweries, read_breweries
 
 Query = Callable[[str], list[tuple[Any, ...]]]

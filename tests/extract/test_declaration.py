@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import ConfigurationError
 from extract.declaration import read_sources
-from extract.errors import ConfigurationError
 
 GOOD = """
 sources:

@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
-from extract.bucket import Bucket, FolderBucket, source_bucket
+from common.errors import ConfigurationError, LoadError
+from common.storage import Bucket, FolderBucket, source_bucket
+from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
 from extract.drops import Drop, Drops
-from extract.errors import ConfigurationError, LoadError
 from extract.load import load
-from extract.warehouse import Warehouse
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Put = Callable[[str, str], object]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from common.errors import LoadError
+from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
-from extract.errors import LoadError
 from extract.load import load
-from extract.warehouse import Warehouse
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Put = Callable[[str, bytes], None]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from common.errors import ConfigurationError, LoadError
+from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
-from extract.errors import ConfigurationError, LoadError
 from extract.ledger import Ledger
 from extract.load import load
-from extract.warehouse import Warehouse
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 ORDERS = "adventure_works/sales/Sales.SalesOrderHeader.csv"
@@ -329,7 +329,7 @@ def test_a_wrong_password_is_not_echoed(warehouse: Warehouse) -> None:
 
 
 def test_part_of_the_connection_is_wrong_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    from extract.warehouse import find_warehouse
+    from common.warehouse import find_warehouse
 
     monkeypatch.setenv("POSTGRES_PASSWORD", "x")
     with pytest.raises(ConfigurationError, match="POSTGRES_PASSWORD set, but not POSTGRES_HOST"):

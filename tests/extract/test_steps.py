@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from common.errors import ConfigurationError, FileError, LoadError
+from common.storage import FolderBucket
+from common.warehouse import Warehouse
 from extract.__main__ import main as extract
-from extract.bucket import FolderBucket
 from extract.declaration import Source, read_sources
-from extract.errors import ConfigurationError, FileError, LoadError
 from extract.ledger import Ledger
 from extract.load import WORK, load
 from extract.steps import Steps
-from extract.warehouse import Warehouse
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Start = Callable[[int], Steps]

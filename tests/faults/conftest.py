@@ -12,8 +12,8 @@ from typing import IO
 
 import pytest
 
+from common.warehouse import Warehouse
 from extract.declaration import Feed, Source, read_sources
-from extract.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = 300

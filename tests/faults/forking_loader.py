@@ -12,13 +12,13 @@ from contextlib import closing
 # For S3 alone, but late, it would be what is killed.
 import boto3  # noqa: F401
 
+from common.errors import LoadError
+from common.warehouse import Warehouse, find_warehouse
 from extract.declaration import Source, read_sources
 from extract.drops import Drops
-from extract.errors import LoadError
 from extract.load import load
 from extract.prepare import raw_names
 from extract.steps import Steps
-from extract.warehouse import Warehouse, find_warehouse
 
 
 def take_steps(source: Source, warehouse: Warehouse, size: int) -> None:

@@ -16,9 +16,9 @@ import psutil
 import psycopg2
 import pytest
 
-from extract.errors import LoadError
+from common.errors import LoadError
+from common.warehouse import Warehouse
 from extract.load import WORK, load
-from extract.warehouse import Warehouse
 from local.postgres import Server
 
 from .conftest import KILLS, Forks, Versions

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from common.warehouse import Warehouse
 from extract.declaration import Feed, Format, Source
 from extract.load import load
 from extract.prepare import prepare, prepare_carefully
-from extract.warehouse import Warehouse
 
 FILES = int(os.environ.get("FILES", "300"))
 # Loaded together, as feeds of one source: a load costs more than a file.

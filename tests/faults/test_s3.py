@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from extract import bucket as bucket_module
-from extract.errors import LoadError
+from common import storage
+from common.errors import LoadError
+from common.warehouse import Warehouse
 from extract.load import load
-from extract.warehouse import Warehouse
 
 from .conftest import Versions
 
@@ -182,7 +182,7 @@ def test_an_object_that_changes_while_it_is_read_is_read_anew(
     tmp_path: Path,
     s3: dict[str, str],
 ) -> None:
-    name = bucket_module.source_bucket("adventure_works").url.split("/")[2]
+    name = storage.source_bucket("adventure_works").url.split("/")[2]
     honest = boto3.client("s3", endpoint_url=s3["AWS_ENDPOINT_URL"])
     versions.write(2)
     newer = (tmp_path / "versions" / "adventure_works" / KEY).read_bytes()

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from extract.bucket import Bucket, source_bucket
+from common.storage import Bucket, source_bucket
+from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.drops import Drops
 from extract.load import WORK
-from extract.warehouse import Warehouse
 
 from .conftest import KILLS, Forks
 

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from extract.bucket import open_bucket
-from extract.warehouse import Warehouse
+from common.storage import open_bucket
+from common.warehouse import Warehouse
 from lake.declaration import Table
 from lake.publish import CURRENT, Lake
 

@@ -7,8 +7,8 @@ Prints its id, and its exit code (negative: the signal) when it is gone.
 import os
 import sys
 
-from extract.errors import LoadError
-from extract.warehouse import find_warehouse
+from common.errors import LoadError
+from common.warehouse import find_warehouse
 from lake.declaration import Table
 from lake.publish import open_lake, publish
 

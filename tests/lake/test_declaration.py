@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import ConfigurationError
+from common.errors import ConfigurationError
 from lake.declaration import read_tables, select
 
 

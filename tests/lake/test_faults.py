@@ -17,10 +17,10 @@ import duckdb
 import psutil
 import pytest
 
-from extract.bucket import Bucket, FolderBucket, S3Bucket
-from extract.errors import LoadError
+from common.errors import LoadError
+from common.storage import Bucket, FolderBucket, S3Bucket
+from common.warehouse import Warehouse
 from extract.load import WORK
-from extract.warehouse import Warehouse
 from lake.publish import publish
 
 from .conftest import PARTITIONS, VERSIONED, Reader, declare, execute, version_of, write_version

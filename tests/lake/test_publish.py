@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from extract.errors import LoadError
-from extract.warehouse import Warehouse
+from common.errors import LoadError
+from common.warehouse import Warehouse
 from lake import files as files_module
 from lake.declaration import Table, read_tables
 from lake.publish import Lake, publish, published

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner
 
+from common.warehouse import Warehouse
 from extract.declaration import Feed, Source
-from extract.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

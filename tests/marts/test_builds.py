@@ -9,9 +9,9 @@ from typing import Any
 import psycopg2
 import pytest
 
+from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
 from extract.load import load
-from extract.warehouse import Warehouse
 
 from .conftest import Dbt, Shop, forget
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import load
 from extract.prepare import raw_names
-from extract.warehouse import Warehouse
 
 from .conftest import Dbt
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import load
-from extract.warehouse import Warehouse
 
 from .conftest import CHANGES, Dbt, Shop, forget
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 
 Run = Callable[[Path], subprocess.CompletedProcess[str]]
 Query = Callable[[str], list[tuple[Any, ...]]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 # A block of code that opens with the file it is for.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 from local.sample import generate
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from common.errors import FileError, LoadError
+from common.warehouse import Warehouse
 from extract.declaration import read_sources
-from extract.errors import FileError, LoadError
 from extract.load import FileResult, LoadResult
-from extract.warehouse import Warehouse
 from orchestrate import watch as watch_module
 from orchestrate.errors import DbtError
 from orchestrate.watch import Clock, stopped_by_signals, watch_steps

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 from local.postgres import make_roles
 
 SOURCE = "adventure_works"

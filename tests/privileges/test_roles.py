@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import psycopg2
 import pytest
 
-from extract.warehouse import Warehouse
+from common.warehouse import Warehouse
 from local.postgres import Server, make_roles
 
 Rows = list[tuple[Any, ...]]

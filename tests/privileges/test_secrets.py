@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
+from common.warehouse import Warehouse
 from extract.load import WORK
-from extract.warehouse import Warehouse
 
 Rows = list[tuple[Any, ...]]
 ROOT = Path(__file__).resolve().parents[2]

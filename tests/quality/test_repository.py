@@ -181,7 +181,7 @@ def imported(root: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
 
 def boundary_breaches(root: Path, files: list[Path]) -> list[str]:
     """Returns a sentence per file in which the extractor and dbt know of one another."""
-    extract = [file for file in files if file.parts[0] in ("extract", "lake")]
+    extract = [file for file in files if file.parts[0] in ("common", "extract", "lake")]
     found = [
         f"{importer} imports {module}"
         for module, importers in imported(root, extract).items()

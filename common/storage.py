@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from extract.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, LoadError
 
 CHUNK_BYTES = 1 << 20
 # How often one object is read, and how long to wait in between: 0.5, 1, 2, 4 s and up to half more.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import psycopg2
 import psycopg2.extensions
 
-from extract.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, LoadError
 
 # Of a server that is named by its host alone; the same as in profiles.yml.
 DEFAULTS = {

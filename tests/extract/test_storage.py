@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from extract.bucket import (
+from common.errors import ConfigurationError, LoadError
+from common.storage import (
     UNFINISHED,
     UNFINISHED_SECONDS,
     Bucket,
@@ -18,7 +19,6 @@ from extract.bucket import (
     open_bucket,
     source_bucket,
 )
-from extract.errors import ConfigurationError, LoadError
 
 
 @pytest.fixture
