@@ -112,8 +112,8 @@ def proxy(
     monkeypatch.setenv("BUCKET_URL", s3_bucket(tmp_path / "versions"))
     proxy = Proxy(s3["AWS_ENDPOINT_URL"])
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-    monkeypatch.setattr(bucket_module, "BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(bucket_module, "READ_TIMEOUT", 1)
+    monkeypatch.setattr(storage, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(storage, "READ_TIMEOUT", 1)
     yield proxy
     proxy.close()
 
