@@ -63,8 +63,7 @@ def shop(run_dbt: Dbt) -> Raw:
         File("sales_order_detail", "d.csv", lines("1", "2")),
     )
     dbt("seed")
-    dbt("run", "--select", "@source:adventure_works")
-    dbt("snapshot", "--select", "@source:adventure_works")
+    dbt("build", "--select", "@source:adventure_works", "--exclude-resource-type", "test", "unit_test")
     return raw
 
 
