@@ -1,5 +1,5 @@
--- What would the sales of each year have been at list price, the one that was valid on the day of the
--- order? Lines of a day without a version of the product are counted, and left out of both sums.
+-- What would the sales of each year have been at list price, the one that was valid on the day of
+-- the order? Lines without a version of their product are counted, and left out of both sums.
 
 with sales as (
 

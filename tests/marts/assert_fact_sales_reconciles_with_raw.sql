@@ -28,14 +28,14 @@ products as (
 raw_lines as (
 
     select
-        coalesce(sales_order_id, 0) as order_id,
-        coalesce(sales_order_detail_id, 0) as line_id,
         product_id,
         special_offer_id,
         order_qty,
         unit_price,
         unit_price_discount,
-        line_total
+        line_total,
+        coalesce(sales_order_id, 0) as order_id,
+        coalesce(sales_order_detail_id, 0) as line_id
     from {{ ref('stg_adventure_works__sales_order_detail') }}
     {% if 'adventure_works' in var('tested_loads') %}
     where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}
@@ -57,14 +57,14 @@ expected as (
 actual as (
 
     select
-        coalesce(sales_order_id, 0) as order_id,
-        coalesce(sales_order_detail_id, 0) as line_id,
         product_key,
         special_offer_id,
         order_qty,
         unit_price,
         unit_price_discount,
-        line_total
+        line_total,
+        coalesce(sales_order_id, 0) as order_id,
+        coalesce(sales_order_detail_id, 0) as line_id
     from {{ ref('fact_sales') }}
     {% if 'adventure_works' in var('tested_loads') %}
     where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}

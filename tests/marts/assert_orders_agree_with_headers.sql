@@ -100,10 +100,10 @@ compared as (
     select
         expected.sales_order_id,
         expected.tax_amount as raw_tax_amount,
-        coalesce(sales.tax_amount, listed.tax_amount) as tax_amount,
         expected.freight_amount as raw_freight_amount,
-        coalesce(sales.freight_amount, listed.freight_amount) as freight_amount,
         expected.total_due as raw_total_due,
+        coalesce(sales.tax_amount, listed.tax_amount) as tax_amount,
+        coalesce(sales.freight_amount, listed.freight_amount) as freight_amount,
         coalesce(sales.total_due, listed.total_due) as total_due,
         sales.sales_order_id is not null as has_lines,
         listed.order_count is not null as is_listed,

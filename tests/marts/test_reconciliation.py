@@ -63,7 +63,8 @@ def shop(run_dbt: Dbt) -> Raw:
         File("sales_order_detail", "d.csv", lines("1", "2")),
     )
     dbt("seed")
-    dbt("build", "--select", "@source:adventure_works", "--exclude-resource-type", "test", "unit_test")
+    without_tests = ("--exclude-resource-type", "test", "unit_test")
+    dbt("build", "--select", "@source:adventure_works", *without_tests)
     return raw
 
 
