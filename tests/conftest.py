@@ -239,7 +239,7 @@ def built_template(
 
     Nobody may connect to this database, so that PostgreSQL can copy it at any time.
     """
-    built = shared_folder / "built"
+    built = shared_folder / "built" / "target"
     with exclusive(shared_folder, "built"):
         if not (built / "database").exists():
             warehouse = new_warehouse()
