@@ -74,7 +74,7 @@ def test_a_scale_that_is_none_is_refused_before_anything_happens(
     before = contents(state / "bucket")
     for scale in ("abc", "0", "-1", "nan", "1e9"):
         monkeypatch.setenv("SCALE", scale)
-        with pytest.raises(ValueError, match="scale must be|abc"):
+        with pytest.raises(ValueError, match=r"scale must be|abc"):
             ensure_sample(state)
         assert contents(state / "bucket") == before
 
@@ -112,7 +112,8 @@ def test_an_interrupted_change_of_scale_is_completed(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drop(state, RESIDENTS)
-    replace, moved = Path.replace, []
+    replace = Path.replace
+    moved: list[Path] = []
 
     def stop_after_three(self: Path, target: Path) -> Path:
         if target.name != MANIFEST:
@@ -122,9 +123,10 @@ def test_an_interrupted_change_of_scale_is_completed(
         return replace(self, target)
 
     monkeypatch.setenv("SCALE", "0.002")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", stop_after_three)
-        ensure_sample(state)
+        with pytest.raises(KeyboardInterrupt):
+            ensure_sample(state)
     folder = ensure_sample(state)
     found = contents(folder)
     assert found.pop(RESIDENTS) == b"somebody's\n"
