@@ -14,6 +14,7 @@ from common.progress import Progress
 from common.warehouse import find_warehouse
 from extract.declaration import Source, read_sources
 from extract.load import LoadResult, load
+from local.defaults import local_defaults
 
 
 def select(sources: dict[str, Source], names: Sequence[str]) -> list[Source]:
@@ -58,11 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "status":
-            _status()
+            with local_defaults():
+                _status()
         else:
             sources = select(read_sources(), options.sources)
-            warehouse = find_warehouse()
-            with Progress() as progress:
+            with local_defaults(sources), Progress() as progress:
+                warehouse = find_warehouse()
                 results = [
                     load(source, warehouse, progress, options.accept_smaller) for source in sources
                 ]

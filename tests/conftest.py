@@ -24,8 +24,8 @@ from local.postgres import Server
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parent.parent
-# The real files, where a developer has them beside the clone; the project does not depend on them.
-SHARED_DATA = ROOT.parent / "shared" / "data"
+# The real files, for whoever has them: only tests know of this folder.
+DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
 
 Rows = list[tuple[Any, ...]]
@@ -137,6 +137,21 @@ def rows_of() -> Callable[[Warehouse, str], Rows]:
 def query(warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]) -> Callable[[str], Rows]:
     """Runs one query on the test's own warehouse."""
     return lambda sql: rows_of(warehouse, sql)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real files: REAL_DATA, by default ../shared/data beside the clone.
+
+    Tests that need it are skipped, and reported as skipped, where the default folder is missing.
+    """
+    named = os.environ.get("REAL_DATA")
+    folder = Path(named).resolve() if named else DEFAULT_REAL_DATA
+    if not folder.is_dir():
+        if named:
+            raise NotADirectoryError(f"REAL_DATA: {named}: there is no such folder")
+        pytest.skip("the real files are not on this machine (REAL_DATA names their folder)")
+    return folder
 
 
 @pytest.fixture(scope="session")

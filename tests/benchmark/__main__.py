@@ -28,6 +28,7 @@ from rich.console import Console
 
 from common.warehouse import Warehouse, find_warehouse
 from local import STATE
+from local.defaults import local_defaults
 from local.sample import generate
 from tests.benchmark import star
 from tests.benchmark.report import Contender, Report, print_tables, write
@@ -338,7 +339,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the JSON and the SVG")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 140)
-    server = find_warehouse()
+    with local_defaults():
+        server = find_warehouse()
     STATE.mkdir(exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=STATE) as work:

@@ -328,9 +328,8 @@ def test_a_wrong_password_is_not_echoed(warehouse: Warehouse) -> None:
     assert secret not in str(raised.value) + repr(wrong)
 
 
-def test_part_of_the_connection_is_wrong_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warehouse_without_a_host_is_wrong_configuration() -> None:
     from common.warehouse import find_warehouse
 
-    monkeypatch.setenv("POSTGRES_PASSWORD", "x")
-    with pytest.raises(ConfigurationError, match="POSTGRES_PASSWORD set, but not POSTGRES_HOST"):
+    with pytest.raises(ConfigurationError, match="POSTGRES_HOST is not set"):
         find_warehouse()
