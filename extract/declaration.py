@@ -236,7 +236,8 @@ def _describe(error: Any) -> str:
         by_key: dict[str, type[BaseModel]] = {"api": Api, "format": Format}
         by_depth: dict[int, type[BaseModel]] = {0: _Document, 1: Source, 3: Feed}
         model = by_key.get(place[-1] if place else "") or by_depth[len(place)]
-        known = sorted(field.alias or name for name, field in model.model_fields.items())
+        fields = model.model_fields.items()
+        known = sorted(field.alias or name for name, field in fields if name != "name")
         near = get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         message = f"unknown key {key!r}; {hint}"

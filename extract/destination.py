@@ -66,6 +66,8 @@ class Load:
     loaded_at: datetime
     files: Sequence[RawFile]
     progress: Progress
+    # Feeds without a raw table.
+    missing: Sequence[str]
     # Looks at what was rejected, and at how many rows there are; raises FileError.
     check: Callable[[RawFile], None]
     failures: list[BaseException] = field(default_factory=list)
@@ -81,7 +83,8 @@ class _Types(PostgresTypeMapper):
 class Warehouse(postgres):
     """dlt's postgres destination, for one load of a source.
 
-    Its jobs are JSON files that name a file of the load: {"file_id": 17, "path": "…"}.
+    Its jobs are JSON files that name a file of the load: {"file_id": 17, "path": "…"}; or none, for
+    a raw table that is to be made although nothing came for it yet.
     """
 
     def __init__(self, credentials: str, load: Load | None = None) -> None:
@@ -285,9 +288,12 @@ class WarehouseClient(PostgresClient):
             sequence = f"{self._table(file)}{column}"
             _execute(
                 cursor,
-                "create unlogged sequence {sequence} minvalue {start} cache 1000",
+                "create unlogged sequence {sequence} minvalue {start} cache 1000 "
+                "owned by {table}.{column}",
                 sequence=Identifier(source.files_schema, sequence),
                 start=Literal(start),
+                table=table,
+                column=Identifier(column),
             )
             name = Literal(f'"{source.files_schema}"."{sequence}"')
             defaults[column] = SQL("nextval({})").format(name)
@@ -363,7 +369,10 @@ class CopyJob(RunnableLoadJob):
         client: WarehouseClient = self._job_client  # type: ignore[assignment]
         load = client.load
         file_id = json.loads(Path(self._file_path).read_text())["file_id"]
-        (file,) = (file for file in load.files if file.file_id == file_id)
+        file = next((file for file in load.files if file.file_id == file_id), None)
+        if file is None:
+            # Of a feed that nothing came for yet: dbt finds an empty table.
+            return
         try:
             client.fill(file)
         except LoadError as error:

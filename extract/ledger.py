@@ -155,13 +155,17 @@ class Ledger:
             not in set(rows)
         ]
 
-    def are_made(self) -> bool:
-        """Returns whether there is a raw table for every feed."""
-        names = [f"{self._source.raw_schema}.{feed.name}" for feed in self._source.feeds]
-        return self._fetch(
-            "select bool_and(to_regclass(name) is not null) from unnest(%(names)s) as name",
-            names=names,
-        ) == [(True,)]
+    def missing(self) -> list[str]:
+        """Returns the feeds that have no raw table yet."""
+        rows = self._fetch(
+            """
+            select name from unnest(%(names)s::text[]) as name
+            where to_regclass(format('%%I.%%I', %(schema)s, name)) is null
+            """,
+            schema=self._source.raw_schema,
+            names=[feed.name for feed in self._source.feeds],
+        )
+        return [name for (name,) in rows]
 
     def begin(self, files: Sequence[RawFile]) -> tuple[int, datetime]:
         """Opens a load of these files and gives them ids; returns the load's id and its time."""
@@ -384,7 +388,7 @@ class Ledger:
             from pg_class
             where
                 relnamespace = to_regnamespace(%(schema)s)
-                and relkind in ('r', 'S')
+                and relkind = 'r'
                 and not relispartition
             """,
             schema=self._source.files_schema,
@@ -392,7 +396,7 @@ class Ledger:
         with self._connection, self._connection.cursor() as cursor:
             for (table,) in tables:
                 name = Identifier(self._source.files_schema, table)
-                cursor.execute(SQL("drop table if exists {} cascade").format(name))
+                cursor.execute(SQL("drop table {}").format(name))
 
     def _fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Runs SQL in a transaction of its own; returns its rows, if it gives any."""
@@ -469,7 +473,7 @@ def complete(
             from audit.files
             where
                 source = %(source)s
-                and (feed, part) in (select * from unnest(%(feeds)s, %(parts)s))
+                and (feed, part) in (select * from unnest(%(feeds)s::text[], %(parts)s::text[]))
                 and not is_current
                 and load_id < %(load_id)s
         )

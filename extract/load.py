@@ -90,11 +90,12 @@ class Task:
         """
         load_id, started_at = ledger.begin(files)
         try:
-            missing = [file for file in files if file.csv is None]
+            to_fetch = [file for file in files if file.csv is None]
             with ThreadPoolExecutor(max_workers=2) as pool:
-                list(pool.map(lambda file: self.download(file, work), missing))
+                list(pool.map(lambda file: self.download(file, work), to_fetch))
             new = [file for file in files if file.csv or self._is_new(ledger, file)]
-            if not new and ledger.are_made():
+            missing = ledger.missing()
+            if not (new or missing):
                 ledger.complete_without_news(load_id)
                 return
             # Imported late: a second that a load without news need not pay.
@@ -108,6 +109,7 @@ class Task:
                     started_at,
                     new,
                     self.progress,
+                    missing,
                     lambda file: self._check(ledger, file),
                 ),
                 self.warehouse,
@@ -217,7 +219,7 @@ def load(
     )
     with task.ledger() as ledger:
         changed = ledger.changed(found)
-        if changed or not ledger.are_made():
+        if changed or ledger.missing():
             with work_folder(source) as work:
                 task.load(ledger, changed, work)
     return result(source, bucket, found, started)

@@ -6,6 +6,7 @@ time, and records the load (`_dlt_loads`) in the transaction that publishes it.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,7 @@ from extract.reader import (
     raw_names,
 )
 
-# Where dlt keeps its working folders, a pipeline for each source: see `dlt pipeline --help`.
-PIPELINES = Path(__file__).resolve().parent.parent / ".local" / "dlt" / "pipelines"
+_STATE = Path(__file__).resolve().parent.parent / ".local" / "dlt"
 
 _LINEAGE = {
     FILE_ID: "bigint",
@@ -49,7 +49,8 @@ def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> 
     """Returns the pipeline of a source; `pipeline(...).dataset()` reads its raw tables."""
     return dlt.pipeline(
         pipeline_name=source.name,
-        pipelines_dir=str(PIPELINES),
+        # Where dlt's command line looks too: .venv/bin/dlt.
+        pipelines_dir=str(Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"),
         destination=destination.Warehouse(_credentials(warehouse), load),
         dataset_name=source.raw_schema,
     )
@@ -77,20 +78,21 @@ def dlt_source(load: Load, work: Path) -> DltSource:
         dlt.Schema(load.source.name),
         load.source.name,
         [
-            _resource(feed, [file for file in load.files if file.feed == feed], work)
+            _resource(feed, files, work)
             for feed in load.source.feeds
+            if (files := [file for file in load.files if file.feed == feed])
+            or feed.name in load.missing
         ],
     )
 
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        # Of a feed that nothing came for yet, dbt finds an empty table.
-        yield dlt.mark.materialize_table_schema()
-        for file in files:
-            job = work / f"{file.file_id}.jsonl"
-            job.write_text(json.dumps({"file_id": file.file_id, "path": str(file.path)}))
-            yield dlt.mark.with_file_import(str(job), "jsonl", 1)
+        for file in files or [None]:
+            job = work / f"{feed.name}_{file.file_id if file else 'no_file'}.jsonl"
+            what = {"file_id": file.file_id, "path": str(file.path)} if file else {"file_id": None}
+            job.write_text(json.dumps(what))
+            yield dlt.mark.with_file_import(str(job), "jsonl")
 
     names = [
         *raw_names(feed.columns),

@@ -78,7 +78,7 @@ class Steps:
     def prepare(self) -> None:
         """Makes the feeds' raw tables, without rows, where there are none, for dbt to build on."""
         with self._task.ledger() as ledger:
-            if not ledger.are_made():
+            if ledger.missing():
                 self._task.load(ledger, [], self._work)
 
     def load_next(self) -> LoadResult:

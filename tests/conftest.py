@@ -40,12 +40,14 @@ class Built:
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
         if is_place or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
+    # dlt's working folders are a test's own, as its database is.
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
 @pytest.fixture(scope="session")
@@ -199,7 +201,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables of the programs that tests start: dbt writes to folders that are not the user's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     dbt = tmp_path_factory.mktemp("dbt")
-    return {**kept, "DBT_TARGET_PATH": str(dbt / "target"), "DBT_LOG_PATH": str(dbt / "logs")}
+    return {
+        **kept,
+        "DBT_TARGET_PATH": str(dbt / "target"),
+        "DBT_LOG_PATH": str(dbt / "logs"),
+        "DLT_DATA_DIR": str(dbt / "dlt"),
+    }
+
+
+def _own_dlt() -> dict[str, str]:
+    """Returns dlt's folder of the test that runs; nothing while fixtures of the session are made."""
+    return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 
 @pytest.fixture(scope="session")
@@ -210,7 +222,7 @@ def run_module(environment: dict[str, str]) -> Callable[..., subprocess.Complete
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**environment, **variables},
+            env={**environment, **_own_dlt(), **variables},
             capture_output=True,
             text=True,
             check=False,
