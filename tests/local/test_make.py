@@ -110,10 +110,10 @@ def test_an_older_python_is_refused_with_what_to_write(clone: Path) -> None:
 
 
 def run_program(
-    name: str, *arguments: str, cwd: Path, **variables: str
+    program: str, *arguments: str, cwd: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(ROOT / "local" / "bin" / name), *arguments],
+        [str(ROOT / "local" / "bin" / program), *arguments],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **variables},
         capture_output=True,
