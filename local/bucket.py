@@ -116,8 +116,9 @@ def _write(folder: Path, manifest: _Manifest) -> None:
 
 
 def _generator() -> str:
-    """Returns a digest of the generator's code: a sample that an older one wrote is renewed."""
+    """Returns a digest of the generator: a sample that an older one wrote is renewed."""
     digest = hashlib.sha256()
-    for file in sorted(Path(sample.__file__).parent.glob("*.py")):
+    folder = Path(sample.__file__).parent
+    for file in sorted([*folder.glob("*.py"), *folder.glob("data/*")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -128,9 +128,8 @@ def test_dbt_works_from_any_folder_of_the_clone(
     folder: str, warehouse: Warehouse, environment: dict[str, str]
 ) -> None:
     paths = {name: value for name, value in environment.items() if name.startswith("DBT_")}
-    done = run_program(
-        *("dbt", "--no-use-colors", "debug"), cwd=ROOT / folder, **warehouse.variables(), **paths
-    )
+    variables = {**warehouse.variables(), **paths}
+    done = run_program("dbt", "--no-use-colors", "debug", cwd=ROOT / folder, **variables)
     assert done.returncode == 0, done.stdout
     assert "Connection test: [OK connection ok]" in done.stdout
 
