@@ -15,6 +15,8 @@ from local.sample.population import Population
 
 # What the generator wrote into the bucket. Whatever is not in it belongs to somebody.
 MANIFEST = ".sample.json"
+# Where the files are made, on the same disk: replacing one is then an atomic rename.
+UNFINISHED = ".sample.unfinished"
 
 
 @dataclass
@@ -45,11 +47,28 @@ def ensure_sample(state: Path = STATE) -> Path:
         manifest = _read(folder)
         wanted = float(scale) if scale else manifest.scale or 1.0
         if (manifest.scale, manifest.generator) != (wanted, _generator()):
-            _renew(state, folder, manifest, wanted)
+            _renew(folder, manifest, wanted)
+    _say_what_is_kept(folder, manifest)
+    return folder
+
+
+def write_sample(scale: float, folder: Path) -> dict[str, int]:
+    """Writes a sample into any folder; returns the rows of each file that is now the sample's.
+
+    A file that is there and that no generator wrote is kept, which is said on stderr. Raises
+    ValueError for a scale that is no positive number.
+    """
+    manifest = _read(folder)
+    rows = _renew(folder, manifest, scale)
+    kept = _say_what_is_kept(folder, manifest)
+    return {path: count for path, count in rows.items() if path not in kept}
+
+
+def _say_what_is_kept(folder: Path, manifest: _Manifest) -> list[str]:
     kept = [path for path in manifest.written if _is_somebodys(folder, path, manifest)]
     if kept:
         print(f"Not the sample's, and kept in {folder}: {', '.join(kept)}", file=sys.stderr)
-    return folder
+    return kept
 
 
 def smaller_sources(state: Path = STATE) -> list[str]:
@@ -69,22 +88,23 @@ def smaller_sources(state: Path = STATE) -> list[str]:
     ]
 
 
-def _renew(state: Path, folder: Path, manifest: _Manifest, scale: float) -> None:
-    unfinished = state / "bucket.unfinished"
+def _renew(folder: Path, manifest: _Manifest, scale: float) -> dict[str, int]:
+    unfinished = folder / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
-    paths = list(generate(scale, unfinished))
-    for path in paths:
+    rows = generate(scale, unfinished)
+    for path in rows:
         manifest.written.setdefault(path, []).append(_version(unfinished / path))
     # Before the first file moves: if this is interrupted, the next run knows them all.
     manifest.scale, manifest.largest = 0, max(scale, manifest.largest)
     _write(folder, manifest)
-    for path in paths:
+    for path in rows:
         if not _is_somebodys(folder, path, manifest):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (unfinished / path).replace(folder / path)
     manifest.scale, manifest.generator = scale, _generator()
     _write(folder, manifest)
     shutil.rmtree(unfinished)
+    return rows
 
 
 def _is_somebodys(folder: Path, path: str, manifest: _Manifest) -> bool:
