@@ -38,14 +38,12 @@ def ensure_sample(state: Path = STATE) -> Path:
     positive number.
     """
     folder = state / "bucket"
-    scale = os.environ.get("SCALE")
-    if scale:
-        Population.at(float(scale))
+    scale = _scale(os.environ.get("SCALE", ""))
     state.mkdir(parents=True, exist_ok=True)
     with (state / "bucket.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         manifest = _read(folder)
-        wanted = float(scale) if scale else manifest.scale or 1.0
+        wanted = scale or manifest.scale or 1.0
         if (manifest.scale, manifest.generator) != (wanted, _generator()):
             _renew(folder, manifest, wanted)
     _say_what_is_kept(folder, manifest)
@@ -62,6 +60,18 @@ def write_sample(scale: float, folder: Path) -> dict[str, int]:
     rows = _renew(folder, manifest, scale)
     kept = _say_what_is_kept(folder, manifest)
     return {path: count for path, count in rows.items() if path not in kept}
+
+
+def _scale(text: str) -> float:
+    """Returns the scale that somebody wrote, 0 if it is none; raises ValueError if it is wrong."""
+    if not text:
+        return 0
+    try:
+        scale = float(text)
+    except ValueError:
+        raise ValueError(f"scale must be a number above 0, got {text}") from None
+    Population.at(scale)
+    return scale
 
 
 def _say_what_is_kept(folder: Path, manifest: _Manifest) -> list[str]:

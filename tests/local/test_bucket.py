@@ -76,7 +76,7 @@ def test_a_scale_that_is_none_is_refused_before_anything_happens(
     before = contents(state / "bucket")
     for scale in ("abc", "0", "-1", "nan", "1e9"):
         monkeypatch.setenv("SCALE", scale)
-        with pytest.raises(ValueError, match=r"scale must be|abc"):
+        with pytest.raises(ValueError, match="scale must be"):
             ensure_sample(state)
         assert contents(state / "bucket") == before
 

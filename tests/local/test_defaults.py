@@ -104,7 +104,10 @@ def test_a_part_of_the_connection_is_wrong_configuration(monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("named")
 def test_a_scale_that_is_none_is_wrong_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALE", "abc")
-    with pytest.raises(ConfigurationError, match=r"SCALE: .*abc"), local_defaults([CENSUS]):
+    with (
+        pytest.raises(ConfigurationError, match="SCALE: scale must be a number above 0, got abc"),
+        local_defaults([CENSUS]),
+    ):
         pass
 
 
