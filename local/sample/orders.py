@@ -345,10 +345,9 @@ class _StoreOrders:
         self._quota = _LineQuota(population.store_orders, population.store_lines, random)
         self._beat = 0
         self._cap = 1
-        # A shelf entry names a row of 64 prepared lines, one per quantity.
+        # Places in `_sales`, each as often as its share.
         self._shelf: list[int] = []
         self._sales: list[tuple[Product, Deal | None]] = []
-        self._prepared: dict[int, _Line] = {}
         self._frames: dict[str, list[Product]] = {}
 
     def open_season(self, season: int) -> None:
@@ -362,9 +361,8 @@ class _StoreOrders:
             for product, deal, start in self._promotions
             if season in product.seasons and start <= SEASON_STARTS[season]
         ]
-        self._prepared = {}
         self._shelf = [
-            position << 6
+            position
             for position, (product, promotion) in enumerate(self._sales)
             for _ in range(-(-product.store_weight // 5) if promotion else product.store_weight)
         ]
@@ -381,7 +379,6 @@ class _StoreOrders:
         random = self._random
         shelf = self._shelf
         size = len(shelf)
-        prepared = self._prepared
         count = self._quota.take(self._cap)
         lines = self._two_day_frames() if count >= self._BEAT_MIN_LINES else []
         taken: set[int] = set()
@@ -390,11 +387,7 @@ class _StoreOrders:
             while entry in taken:
                 entry = shelf[int(random() * size)]
             taken.add(entry)
-            entry += _QUANTITIES[int(random() * 256)]
-            line = prepared.get(entry)
-            if line is None:
-                line = prepared[entry] = self._prepare(entry)
-            lines.append(line)
+            lines.append(self._sale(entry, _QUANTITIES[int(random() * 256)]))
 
         contact = self._buyers.next()
         region = territory(contact)
@@ -414,19 +407,13 @@ class _StoreOrders:
             address=contact + 400,
         )
 
-    def _prepare(self, entry: int) -> _Line:
-        """Line of a shelf entry and quantity, with the discount that applies."""
-        quantity = entry & 63
-        product, deal = self._sales[entry >> 6]
+    def _sale(self, place: int, quantity: int) -> _Line:
+        """Line of a place in `_sales`, with the discount that applies to the quantity."""
+        product, deal = self._sales[place]
         if deal is None:
-            deal = next(
-                (
-                    volume_deal
-                    for minimum, volume_deal in self._volume.get(product.product_id, ())
-                    if quantity >= minimum
-                ),
-                Deal(NO_DISCOUNT, 0),
-            )
+            volume = self._volume.get(product.product_id, ())
+            deals = (found for minimum, found in volume if quantity >= minimum)
+            deal = next(deals, Deal(NO_DISCOUNT, 0))
         return _line(product, quantity, _store_price(product), deal)
 
     def _two_day_frames(self) -> list[_Line]:
