@@ -18,7 +18,8 @@ Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format up roles down answers lake psql docs bench lock clean
+.PHONY: help setup run test check faults lint lint-python lint-dbt check-tests format up roles down \
+	answers lake psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,13 +29,44 @@ setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (done by itself
 run: setup ## Load, build, test and print the answers (SOURCES="..." for some, SCALE=N)
 	@$(PY) -m orchestrate run $(SOURCES)
 
-test: lint ## Check everything: linters, types, documentation, dbt and Python tests
-	@$(PY) -m pytest
+# Tests run in this many processes.
+WORKERS ?= 2
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Linters and tests side by side, each with its output in one piece.
+TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+
+test: setup $(VENV)/.test ## Check everything: linters, types, dbt and Python tests
+	@$(TOGETHER) lint-python lint-dbt
+	@$(PYTEST)
+
+check: setup $(VENV)/.test ## Check the most within two minutes: linters, unit tests, loads, one build
+	@$(TOGETHER) lint-dbt check-tests lint-python
+
+check-tests: setup $(VENV)/.test
+	@$(PY) -m pytest -q -m "not faults" tests/quality tests/extract
+
+# What chance decides, at length: how often to kill, how many malformed files and random histories.
+faults: export KILLS ?= 200
+faults: export FILES ?= 1000
+faults: export SEQUENCES ?= 100
+faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
+	@$(PYTEST) -m faults
 
 lint: setup $(VENV)/.test ## Run the linters alone
+	@$(TOGETHER) lint-dbt lint-python
+
+lint-python: setup $(VENV)/.test
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(VENV)/bin/deptry .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+lint-dbt: setup $(VENV)/.test
+	@$(VENV)/bin/dbt --quiet parse
+	@$(VENV)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
 	@$(VENV)/bin/sqlfluff lint --disable-progress-bar models analyses tests
 
 format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
@@ -70,7 +102,8 @@ bench: setup $(VENV)/.bench ## Time the load and the build against COPY, SQL by 
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
-	@$(RESOLVE) requirements-dev.in --output-file requirements-dev.lock
+	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
+		--output-file requirements-dev.lock
 	@$(RESOLVE) requirements.in --constraint requirements-dev.lock --output-file requirements.lock
 	@$(RESOLVE) requirements-bench.in --constraint requirements-dev.lock \
 		--output-file requirements-bench.lock

@@ -27,6 +27,13 @@ class Warehouse:
     user: str
     database: str
     password: str = field(repr=False)
+    # The role to act as: whoever loads, what is made belongs to one owner.
+    role: str = ""
+
+    @property
+    def options(self) -> str:
+        """What libpq is told when it connects."""
+        return f"-c role={self.role}" if self.role else ""
 
     def connect(self) -> psycopg2.extensions.connection:
         """Opens a connection; raises LoadError, without the password, if that fails."""
@@ -38,6 +45,7 @@ class Warehouse:
                 password=self.password,
                 dbname=self.database,
                 connect_timeout=15,
+                options=self.options,
                 application_name="extract",
             )
         except psycopg2.OperationalError as error:

@@ -1,10 +1,15 @@
-"""Servers, buckets and warehouses for the tests: all their own, none of them the user's."""
+"""Servers, buckets and warehouses for the tests: all their own, none of them the user's.
 
+With `pytest -n 2` every worker is a process of its own. The workers share one PostgreSQL server and
+the warehouse that is built on it once; each test has a database of its own.
+"""
+
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,46 +40,72 @@ class Built:
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
         is_option = name in ("SCALE", "ACCEPT_SMALLER")
         if is_place or is_option or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
+    # dlt's working folders are a test's own, as its database is.
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One PostgreSQL server for the whole session, apart from the clone's own."""
-    server = Server(tmp_path_factory.mktemp("server"))
-    env = server.start()
-    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
-        connection.autocommit = True
-        # Nothing of it is to survive the session. (tests/local has servers that must.)
-        connection.cursor().execute("alter system set fsync = off")
-        # It would go round the hundreds of databases, several a second, for nothing.
-        connection.cursor().execute("alter system set autovacuum = off")
-        connection.cursor().execute("select pg_reload_conf()")
-    yield server
-    server.stop()
-    server.delete()
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@contextmanager
+def exclusive(folder: Path, what: str) -> Iterator[None]:
+    """One worker at a time does this."""
+    with (folder / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
-def new_warehouse(server: Server) -> Callable[[], Warehouse]:
-    """Makes an empty database and returns how to reach it."""
+def server(shared_folder: Path) -> Iterator[Server]:
+    """One PostgreSQL server for the whole run, apart from the clone's own."""
+    server = Server(shared_folder / "server")
+    with (shared_folder / "server.users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        env = server.start()
+        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+            connection.autocommit = True
+            # Nothing of it is to survive the run. (tests/local has servers that must.)
+            connection.cursor().execute("alter system set fsync = off")
+            # It would go round the hundreds of databases, several a second, for nothing.
+            connection.cursor().execute("alter system set autovacuum = off")
+            connection.cursor().execute("select pg_reload_conf()")
+        yield server
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # Another worker still uses it; the last one stops it.
+        server.stop()
+        server.delete()
 
-    def make() -> Warehouse:
+
+@pytest.fixture(scope="session")
+def new_warehouse(server: Server) -> Callable[..., Warehouse]:
+    """Makes a database, empty or a copy of a template, and returns how to reach it."""
+
+    def make(template: str = "template1") -> Warehouse:
         env = server.start()
         name = f"test_{uuid4().hex[:12]}"
-        main = _warehouse(env, env["POSTGRES_DB"])
-        with closing(main.connect()) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(f"create database {name}")
+        _administer(env, f"create database {name} template {template}")
         return _warehouse(env, name)
 
     return make
+
+
+def _administer(env: dict[str, str], statement: str) -> None:
+    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
 
 
 def _warehouse(env: dict[str, str], database: str) -> Warehouse:
@@ -88,7 +119,7 @@ def _warehouse(env: dict[str, str], database: str) -> Warehouse:
 
 
 @pytest.fixture
-def warehouse(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
+def warehouse(new_warehouse: Callable[..., Warehouse]) -> Warehouse:
     """An empty database of the test's own."""
     return new_warehouse()
 
@@ -171,7 +202,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables of the programs that tests start: dbt writes to folders that are not the user's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     dbt = tmp_path_factory.mktemp("dbt")
-    return {**kept, "DBT_TARGET_PATH": str(dbt / "target"), "DBT_LOG_PATH": str(dbt / "logs")}
+    return {
+        **kept,
+        "DBT_TARGET_PATH": str(dbt / "target"),
+        "DBT_LOG_PATH": str(dbt / "logs"),
+        "DLT_DATA_DIR": str(dbt / "dlt"),
+    }
+
+
+def _own_dlt() -> dict[str, str]:
+    """Returns dlt's folder of the test that runs; nothing while fixtures of the session are made."""
+    return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +223,7 @@ def run_module(environment: dict[str, str]) -> Callable[..., subprocess.Complete
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**environment, **variables},
+            env={**environment, **_own_dlt(), **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -214,18 +255,42 @@ def dbt(environment: dict[str, str]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def built_warehouse(
-    new_warehouse: Callable[[], Warehouse],
+def built_template(
+    server: Server,
+    new_warehouse: Callable[..., Warehouse],
+    shared_folder: Path,
     small_bucket: Path,
     run_module: Callable[..., subprocess.CompletedProcess[str]],
     dbt: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
-    """The small sample, loaded, built with every test of the dbt project, and documented."""
-    warehouse = new_warehouse()
-    loaded = run_module("extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables())
-    assert loaded.returncode == 0, loaded.stderr
-    target = tmp_path_factory.mktemp("built")
-    dbt(warehouse, "build", "--no-use-colors", target=target)
-    dbt(warehouse, "docs", "generate", target=target)
-    return Built(warehouse, target)
+    """The small sample, loaded, built with every test of the dbt project, and documented: once.
+
+    Nobody may connect to this database, so that PostgreSQL can copy it at any time.
+    """
+    built = shared_folder / "built" / "target"
+    with exclusive(shared_folder, "built"):
+        if not (built / "database").exists():
+            warehouse = new_warehouse()
+            bucket = str(small_bucket)
+            loaded = run_module("extract", "load", BUCKET_URL=bucket, **warehouse.variables())
+            assert loaded.returncode == 0, loaded.stderr
+            dbt(warehouse, "build", "--no-use-colors", target=built)
+            dbt(warehouse, "docs", "generate", target=built)
+            _administer(
+                server.start(), f"alter database {warehouse.database} allow_connections false"
+            )
+            (built / "database").write_text(warehouse.database, encoding="utf-8")
+    name = (built / "database").read_text(encoding="utf-8")
+    return Built(_warehouse(server.start(), name), built)
+
+
+@pytest.fixture(scope="session")
+def built_warehouse(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Built:
+    """The built warehouse, to be read: the tests of a worker share this copy."""
+    return Built(new_warehouse(built_template.warehouse.database), built_template.target_path)
+
+
+@pytest.fixture
+def built_copy(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Warehouse:
+    """A copy of the built warehouse that is the test's own, to be changed. Takes 0.2 s."""
+    return new_warehouse(built_template.warehouse.database)

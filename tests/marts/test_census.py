@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extract.prepare import raw_names
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import load
-from extract.prepare import raw_names
 
 from .conftest import Dbt
 
