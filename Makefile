@@ -33,23 +33,28 @@ WORKERS ?= 2
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Linters and tests side by side, each with its output in one piece.
 TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
-
-test: setup $(VENV)/.test ## Check everything: linters, types, dbt and Python tests
-	@$(TOGETHER) lint-python lint-dbt
-	@$(PYTEST)
-
-check: setup $(VENV)/.test ## Check the most within two minutes: linters, unit tests, loads, one build
-	@$(TOGETHER) lint-dbt check-tests lint-python
-
-check-tests: setup $(VENV)/.test
-	@$(PY) -m pytest -q -m "not faults" tests/quality tests/extract
-
-# What chance decides, at length: how often to kill, how many malformed files and random histories.
+# What chance decides: kills, malformed files and random histories, as many as these say.
+FAULTS := tests/faults tests/lake/test_faults.py tests/marts/test_census.py \
+	tests/marts/test_incremental.py
 faults: export KILLS ?= 200
 faults: export FILES ?= 1000
 faults: export SEQUENCES ?= 100
+test: export KILLS ?= 10
+test: export FILES ?= 60
+test: export SEQUENCES ?= 2
+
+test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests
+	@$(TOGETHER) lint-dbt lint-python
+	@$(PYTEST)
+
+check: setup $(VENV)/.test ## Check the most in two minutes: linters, quality, loads, one build
+	@$(TOGETHER) lint-dbt check-tests lint-python
+
+check-tests: setup $(VENV)/.test
+	@$(PY) -m pytest -q tests/quality tests/extract
+
 faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
-	@$(PYTEST) -m faults
+	@$(PYTEST) $(FAULTS)
 
 lint: setup $(VENV)/.test ## Run the linters alone
 	@$(TOGETHER) lint-dbt lint-python
