@@ -416,18 +416,15 @@ def open_bucket(url: str) -> Bucket:
 def source_bucket(source: str) -> Bucket:
     """Returns the bucket of one source, as the environment names it.
 
-    `<SOURCE>_BUCKET_URL` is that source's own; below `BUCKET_URL` each source has a folder. With
-    neither set it is the sample bucket of this machine.
+    `<SOURCE>_BUCKET_URL` is that source's own; below `BUCKET_URL` each source has a folder. Raises
+    ConfigurationError if neither is set.
     """
     own = os.environ.get(f"{source.upper()}_BUCKET_URL")
     if own:
         return open_bucket(own)
     shared = os.environ.get("BUCKET_URL")
     if not shared:
-        from local.bucket import ensure_sample
-
-        try:
-            shared = str(ensure_sample())
-        except ValueError as error:
-            raise ConfigurationError(f"SCALE: {error}") from error
+        raise ConfigurationError(
+            f"{source}: neither {source.upper()}_BUCKET_URL nor BUCKET_URL says where its files are"
+        )
     return open_bucket(f"{shared.rstrip('/')}/{source}")

@@ -13,6 +13,7 @@ from common.progress import Progress
 from common.warehouse import find_warehouse
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
+from local.defaults import local_defaults
 
 
 def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list[str]:
@@ -47,15 +48,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         tables = read_tables()
-        lake = open_lake()
         if options.command == "status":
-            _status(lake)
+            with local_defaults(database=False):
+                _status(open_lake())
             return 0
         wanted = select(tables, options.tables)
-        warehouse = find_warehouse()
-        started = time.monotonic()
-        with Progress() as progress:
-            results = publish(wanted, warehouse, lake, progress, must_exist=bool(options.tables))
+        with local_defaults(), Progress() as progress:
+            lake = open_lake()
+            started = time.monotonic()
+            results = publish(
+                wanted, find_warehouse(), lake, progress, must_exist=bool(options.tables)
+            )
         print("\n".join(describe(results, lake, time.monotonic() - started)))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from common.errors import LoadError
+from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
 from common.storage import Bucket, FolderBucket, Object, open_bucket
 from common.warehouse import Warehouse
@@ -54,13 +54,9 @@ class Published:
 
 
 class Lake:
-    """The folder or bucket that LAKE_URL names, or `.local/lake` of this clone."""
+    """The folder or bucket at a URL."""
 
-    def __init__(self, url: str | None) -> None:
-        if not url:
-            from local import STATE
-
-            url = str(STATE / "lake")
+    def __init__(self, url: str) -> None:
         root = open_bucket(url.rstrip("/"))
         self.url = root.url
         if isinstance(root, FolderBucket):
@@ -82,8 +78,11 @@ class Lake:
 
 
 def open_lake() -> Lake:
-    """Returns the lake that the environment names."""
-    return Lake(os.environ.get("LAKE_URL"))
+    """Returns the lake that LAKE_URL names; raises ConfigurationError if that is not set."""
+    url = os.environ.get("LAKE_URL")
+    if not url:
+        raise ConfigurationError("LAKE_URL is not set: it says where to publish")
+    return Lake(url)
 
 
 def publish(

@@ -60,41 +60,18 @@ def _up(quiet: bool) -> None:
 
 
 def _add_brewery_api(parser: argparse.ArgumentParser) -> None:
-    from local.brewery_api import CHANGES, FAULTS
-
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--file", type=Path, help="a breweries.csv; default: as for a load")
-    parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="may repeat")
-    parser.add_argument("--every", type=int, default=10, help="a fault every N requests (10)")
-    parser.add_argument("--times", type=int, help="how many faults (no end)")
-    parser.add_argument("--retry-after", default="", help="header of 429 and 5xx: seconds or date")
-    parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")
-    parser.add_argument("--total-off-by", type=int, default=0, help="lie about the total")
-    parser.add_argument("--change", action="append", default=[], choices=CHANGES, help="may repeat")
-    parser.add_argument("--change-every", type=int, default=10, help="one every N pages (10)")
-    parser.add_argument("--change-times", type=int, help="how many changes (no end)")
-    parser.add_argument("--as-text", action="store_true", help="numbers as text, as in old replies")
+    parser.add_argument("--file", type=Path, help="a breweries.csv; default: the sample's")
 
 
 def _serve_breweries(options: argparse.Namespace) -> int:
-    from local.brewery_api import Behaviour, BreweryApi, find_breweries, read_breweries
+    from local.brewery_api import FILE, BreweryApi, read_breweries
+    from local.bucket import ensure_sample
 
-    behaviour = Behaviour(
-        faults=options.fault,
-        every=options.every,
-        times=options.times,
-        retry_after=options.retry_after,
-        delay=options.delay,
-        total_off_by=options.total_off_by,
-        changes=options.change,
-        change_every=options.change_every,
-        change_times=options.change_times,
-        as_text=options.as_text,
-    )
     try:
-        file = options.file or find_breweries()
+        file = options.file or ensure_sample() / FILE
         records = read_breweries(file)
-        api = BreweryApi(records, behaviour, options.port)
+        api = BreweryApi(records, options.port)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

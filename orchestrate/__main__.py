@@ -12,6 +12,7 @@ from common.warehouse import find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
 from extract.ledger import is_loaded
+from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.run import run, start_dbt
@@ -47,16 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         sources = read_sources()
         if options.command == "run":
             chosen = select(sources, options.sources)
-            return run(chosen, find_warehouse(), console, everything=not options.sources)
+            with local_defaults(chosen):
+                return run(chosen, find_warehouse(), console, everything=not options.sources)
         if options.command == "watch":
             (source,) = select(sources, [options.source])
             return _watch(source, options, console)
-        warehouse = find_warehouse()
-        os.environ.update(warehouse.variables())
-        loaded = [name for name, source in sources.items() if is_loaded(source, warehouse)]
-        if not loaded:
-            raise LoadError("nothing was loaded yet: make run")
-        print_answers(warehouse, start_dbt().analyses(loaded), console)
+        with local_defaults():
+            _answers(sources, console)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -64,6 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _answers(sources: dict[str, Source], console: Console) -> None:
+    warehouse = find_warehouse()
+    os.environ.update(warehouse.variables())
+    loaded = [name for name, source in sources.items() if is_loaded(source, warehouse)]
+    if not loaded:
+        raise LoadError("nothing was loaded yet: make run")
+    print_answers(warehouse, start_dbt().analyses(loaded), console)
 
 
 def seconds(text: str) -> float:
@@ -92,9 +99,9 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
             f"{source.name}: extract/sources.yml declares no drops for it; to load its files in "
             "steps, say --batch N"
         )
-    warehouse = find_warehouse()
-    os.environ.update(warehouse.variables())
-    with stopped_by_signals() as stop:
+    with local_defaults([source]), stopped_by_signals() as stop:
+        warehouse = find_warehouse()
+        os.environ.update(warehouse.variables())
         clock = Clock(options.every, options.ticks, stop, console)
         if options.batch is not None:
             return watch_steps(source, warehouse, console, clock, options.batch)

@@ -26,8 +26,8 @@ from local.postgres import Server
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parent.parent
-# The real files, where a developer has them beside the clone; the project does not depend on them.
-SHARED_DATA = ROOT.parent / "shared" / "data"
+# The real files, for whoever has them: only tests know of this folder.
+DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
 
 Rows = list[tuple[Any, ...]]
@@ -42,12 +42,14 @@ class Built:
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
         if is_place or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
+    # dlt's working folders are a test's own, as its database is.
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +153,21 @@ def query(warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]) -> Ca
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real files: REAL_DATA, by default ../shared/data beside the clone.
+
+    Tests that need it are skipped, and reported as skipped, where the default folder is missing.
+    """
+    named = os.environ.get("REAL_DATA")
+    folder = Path(named).resolve() if named else DEFAULT_REAL_DATA
+    if not folder.is_dir():
+        if named:
+            raise NotADirectoryError(f"REAL_DATA: {named}: there is no such folder")
+        pytest.skip("the real files are not on this machine (REAL_DATA names their folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bucket with a small sample; tests that change files copy it."""
     folder = tmp_path_factory.mktemp("bucket")
@@ -195,7 +212,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables of the programs that tests start: dbt writes to folders that are not the user's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     dbt = tmp_path_factory.mktemp("dbt")
-    return {**kept, "DBT_TARGET_PATH": str(dbt / "target"), "DBT_LOG_PATH": str(dbt / "logs")}
+    return {
+        **kept,
+        "DBT_TARGET_PATH": str(dbt / "target"),
+        "DBT_LOG_PATH": str(dbt / "logs"),
+        "DLT_DATA_DIR": str(dbt / "dlt"),
+    }
+
+
+def _own_dlt() -> dict[str, str]:
+    """Returns dlt's folder of the test that runs; nothing while fixtures of the session are made."""
+    return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 
 @pytest.fixture(scope="session")
@@ -206,7 +233,7 @@ def run_module(environment: dict[str, str]) -> Callable[..., subprocess.Complete
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**environment, **variables},
+            env={**environment, **_own_dlt(), **variables},
             capture_output=True,
             text=True,
             check=False,

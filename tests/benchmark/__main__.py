@@ -31,6 +31,7 @@ from rich.table import Table
 from common.warehouse import Warehouse, find_warehouse
 from extract.declaration import read_sources
 from local import STATE
+from local.defaults import local_defaults
 from local.sample import generate
 from tests.benchmark import star
 from tests.benchmark.worker import DELIMITER, SCHEMA, SOURCE, files, table_of
@@ -286,7 +287,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 140)
-    server = find_warehouse()
+    with local_defaults():
+        server = find_warehouse()
     STATE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=STATE) as work:
         bench = Bench(server, options.scale, Path(work))

@@ -13,23 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extract.prepare import raw_names
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import load
-from extract.prepare import raw_names
 
 from .conftest import Dbt
 
 Rows = list[tuple[Any, ...]]
 RowsOf = Callable[[Warehouse, str], Rows]
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_real_files = pytest.mark.skipif(
-    not (SHARED / "census").is_dir(), reason="the real files are not on this machine"
-)
 SEQUENCES = int(os.environ.get("SEQUENCES", "3"))
 SOURCE = read_sources()["census"]
 COLUMNS = raw_names(SOURCE.feeds[0].columns)
@@ -165,14 +161,13 @@ def test_incremental_equals_full_refresh(
     dbt("test", "--select", "assert_fact_census_response_reconciles_with_raw")
 
 
-@needs_real_files
 def test_the_real_files_have_the_known_totals(
-    run_dbt: Dbt, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+    real_data: Path, run_dbt: Dbt, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse, dbt = run_dbt
     with closing(warehouse.connect()) as connection, connection:
         connection.cursor().execute("drop schema if exists raw_census cascade")
-    monkeypatch.setenv("BUCKET_URL", str(SHARED))
+    monkeypatch.setenv("BUCKET_URL", str(real_data))
     assert load(SOURCE, warehouse).rows == 48_842
     arguments = ("--full-refresh", "--exclude-resource-type", "unit_test")
     dbt("build", "--select", "@source:census", *arguments)
