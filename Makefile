@@ -101,8 +101,9 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
-bench: setup $(VENV)/.bench ## Time the load and the build against COPY, SQL by hand and others (SCALE=N)
+bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, sling and SQL (SCALE=N)
 	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
+	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
