@@ -34,23 +34,28 @@ WORKERS ?= 2
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Linters and tests side by side, each with its output in one piece.
 TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
-
-test: setup $(VENV)/.test ## Check everything: linters, types, dbt and Python tests
-	@$(TOGETHER) lint-python lint-dbt
-	@$(PYTEST)
-
-check: setup $(VENV)/.test ## Check the most within two minutes: linters, unit tests, loads, one build
-	@$(TOGETHER) lint-dbt check-tests lint-python
-
-check-tests: setup $(VENV)/.test
-	@$(PY) -m pytest -q -m "not faults" tests/quality tests/extract
-
-# What chance decides, at length: how often to kill, how many malformed files and random histories.
+# What chance decides: kills, malformed files and random histories, as many as these say.
+FAULTS := tests/faults tests/lake/test_faults.py tests/marts/test_census.py \
+	tests/marts/test_incremental.py
 faults: export KILLS ?= 200
 faults: export FILES ?= 1000
 faults: export SEQUENCES ?= 100
+test: export KILLS ?= 10
+test: export FILES ?= 60
+test: export SEQUENCES ?= 2
+
+test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests
+	@$(TOGETHER) lint-dbt lint-python
+	@$(PYTEST)
+
+check: setup $(VENV)/.test ## Check the most in two minutes: linters, quality, loads, one build
+	@$(TOGETHER) lint-dbt check-tests lint-python
+
+check-tests: setup $(VENV)/.test
+	@$(PY) -m pytest -q tests/quality tests/extract
+
 faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
-	@$(PYTEST) -m faults
+	@$(PYTEST) $(FAULTS)
 
 lint: setup $(VENV)/.test ## Run the linters alone
 	@$(TOGETHER) lint-dbt lint-python
@@ -97,8 +102,9 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
-bench: setup $(VENV)/.bench ## Time the load and the build against COPY, SQL by hand and others (SCALE=N)
+bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, sling and SQL (SCALE=N)
 	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
+	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv

@@ -6,6 +6,7 @@ the warehouse that is built on it once; each test has a database of its own.
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -85,7 +87,12 @@ def server(shared_folder: Path) -> Iterator[Server]:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return  # Another worker still uses it; the last one stops it.
-        server.stop()
+        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+            postmaster = psutil.Process(connection.info.backend_pid).parent()
+        # At once, without writing to disk what is deleted then.
+        assert postmaster is not None
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(60)
         server.delete()
 
 
@@ -93,9 +100,10 @@ def server(shared_folder: Path) -> Iterator[Server]:
 def new_warehouse(server: Server) -> Callable[..., Warehouse]:
     """Makes a database, empty or a copy of a template, and returns how to reach it."""
 
-    def make(template: str = "template1") -> Warehouse:
+    def make(template: str = "template1", name: str = "") -> Warehouse:
         env = server.start()
-        name = f"test_{uuid4().hex[:12]}"
+        name = name or f"test_{uuid4().hex[:12]}"
+        _administer(env, f"drop database if exists {name} with (force)")
         _administer(env, f"create database {name} template {template}")
         return _warehouse(env, name)
 
@@ -120,8 +128,11 @@ def _warehouse(env: dict[str, str], database: str) -> Warehouse:
 
 @pytest.fixture
 def warehouse(new_warehouse: Callable[..., Warehouse]) -> Warehouse:
-    """An empty database of the test's own."""
-    return new_warehouse()
+    """An empty database of the test's own.
+
+    Its name is always the same, in a worker: dbt parses a project anew for another database.
+    """
+    return new_warehouse(name=f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +222,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def _own_dlt() -> dict[str, str]:
-    """Returns dlt's folder of the test that runs; none while fixtures of the session are made."""
+    """Returns dlt's folder of the running test; nothing while session fixtures are made."""
     return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 
