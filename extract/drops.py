@@ -40,7 +40,9 @@ class Drop:
 class Drops:
     """The dropped files of one source, looked at whenever `poll` is called."""
 
-    def __init__(self, source: Source, warehouse: Warehouse, settle: float) -> None:
+    def __init__(
+        self, source: Source, warehouse: Warehouse, settle: float, accept_smaller: bool = False
+    ) -> None:
         """A file is at rest if polls, `settle` seconds apart or more, find it unchanged.
 
         Raises ConfigurationError if sources.yml declares no drops for the source.
@@ -51,6 +53,7 @@ class Drops:
         self._warehouse = warehouse
         self._bucket = source_bucket(source.name)
         self._settle = settle
+        self._accept_smaller = accept_smaller
         # Since when each file has been as it is: by the clock here, whatever that of the bucket is.
         self._since: dict[Object, float] = {}
         # What was moved, by its new key: the object, and the key that it had.
@@ -112,7 +115,12 @@ class Drops:
     def _take(self, arrival: Arrival, there: dict[str, Object]) -> Drop:
         key = arrival.item.key
         try:
-            result = load(self._source, self._warehouse, arrivals=[arrival])
+            result = load(
+                self._source,
+                self._warehouse,
+                accept_smaller=self._accept_smaller,
+                arrivals=[arrival],
+            )
         except FileError as error:
             if error.is_unread:
                 return Drop(key, error=str(error))

@@ -66,11 +66,12 @@ class FileResult:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a load of one source did, file by file, and how long it took."""
+    """What a load of one source did, file by file, how long it took, and where it read them."""
 
     source: str
     files: tuple[FileResult, ...]
     seconds: float
+    origin: str = ""
 
     @property
     def rows(self) -> int:
@@ -131,6 +132,7 @@ def load(
             for arrival in found
         ),
         seconds=time.monotonic() - started,
+        origin=bucket.url,
     )
 
 
