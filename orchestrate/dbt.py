@@ -109,7 +109,7 @@ class Dbt:
         )
 
     def _run(self, command: str, keys: Iterable[str], options: Sequence[str] = ()) -> list[Result]:
-        selection = sorted(self.project.nodes[key].selector for key in keys)
+        selection = self.project.selection(set(keys))
         if not selection:
             return []
         results = self._invoke(

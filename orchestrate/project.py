@@ -122,6 +122,23 @@ class Project:
         """Returns the sources that these nodes depend on."""
         return {source for key in keys if key in self.nodes for source in self.nodes[key].sources}
 
+    def selection(self, keys: set[str]) -> list[str]:
+        """Returns how dbt's --select names just these nodes.
+
+        By source and kind where all of such are wanted: dbt takes 10 ms to look for each name.
+        """
+        named, selection = set(keys), []
+        groups: dict[tuple[str, str], set[str]] = {}
+        for key, node in self.nodes.items():
+            for source in node.sources:
+                groups.setdefault((source, node.kind), set()).add(key)
+        for (source, kind), group in sorted(groups.items()):
+            if group <= keys and len(group) > 1:
+                method = "resource_type" if kind in _KINDS else "config.materialized"
+                selection.append(f"source:{source}+,{method}:{kind}")
+                named -= group
+        return selection + sorted(self.nodes[key].selector for key in named)
+
     def missing(self, there: set[str]) -> set[str]:
         """Returns the nodes whose relations are not among these."""
         return {
