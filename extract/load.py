@@ -350,11 +350,16 @@ class _Load:
             return
         before = self.ledger.previous_rows(landing.arrival)
         if before is not None and prepared.rows < feed.min_share * before:
+            remedy = f"python -m extract load --accept-smaller {self.source.name}"
+            if self.source.drops:
+                remedy = (
+                    f"python -m orchestrate watch {self.source.name} --accept-smaller, and while "
+                    "it runs move the file from error/ back to where it was"
+                )
             raise FileError(
                 f"{landing.where}: {prepared.rows} rows, where {before} were before: less than "
                 f"{feed.min_share:.0%} of them (min_share of feed {feed.name} in "
-                "extract/sources.yml). If that is right: python -m extract load --accept-smaller "
-                f"{self.source.name}",
+                f"extract/sources.yml). If that is right: {remedy}",
                 landing.file_id,
             )
 
