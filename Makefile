@@ -4,9 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--no-header --no-annotate
-# dbt, psql and sqlfluff that know this clone's server.
 PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
-WRAPPERS := local/bin/dbt local/bin/psql local/bin/sqlfluff
+DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
+# dbt, dlt, psql and sqlfluff that know this clone's server.
+WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -17,7 +18,8 @@ Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format up roles down answers lake psql docs bench lock clean
+.PHONY: help setup run test check faults lint lint-python lint-dbt check-tests format up roles down \
+	answers lake psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,13 +29,49 @@ setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (done by itself
 run: setup ## Load, build, test and print the answers (SOURCES="..." for some, SCALE=N)
 	@$(PY) -m orchestrate run $(SOURCES)
 
-test: lint ## Check everything: linters, types, documentation, dbt and Python tests
-	@$(PY) -m pytest
+# Tests run in this many processes.
+WORKERS ?= 2
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Linters and tests side by side, each with its output in one piece.
+TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+# What chance decides: kills, malformed files and random histories, as many as these say.
+FAULTS := tests/faults tests/lake/test_faults.py tests/marts/test_census.py \
+	tests/marts/test_incremental.py
+faults: export KILLS ?= 200
+faults: export FILES ?= 1000
+faults: export SEQUENCES ?= 100
+test: export KILLS ?= 10
+test: export FILES ?= 60
+test: export SEQUENCES ?= 2
+
+test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests
+	@$(TOGETHER) lint-dbt lint-python
+	@$(PYTEST)
+
+check: setup $(VENV)/.test ## Check the most in two minutes: linters, quality, loads, one build
+	@$(TOGETHER) lint-dbt check-tests lint-python
+
+check-tests: setup $(VENV)/.test
+	@$(PY) -m pytest -q tests/quality tests/extract
+
+faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
+	@$(PYTEST) $(FAULTS)
 
 lint: setup $(VENV)/.test ## Run the linters alone
+	@$(TOGETHER) lint-dbt lint-python
+
+lint-python: setup $(VENV)/.test
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(VENV)/bin/deptry .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+lint-dbt: setup $(VENV)/.test
+	@$(VENV)/bin/dbt --quiet parse
+	@$(VENV)/bin/dbt-bouncer run --only manifest_checks --show-all-failures
 	@$(VENV)/bin/sqlfluff lint --disable-progress-bar models analyses tests
 
 format: setup $(VENV)/.test ## Let ruff and sqlfluff rewrite what they can
@@ -64,12 +102,14 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
-bench: setup $(VENV)/.bench ## Time the load and the build against COPY, SQL by hand and others (SCALE=N)
+bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, sling and SQL (SCALE=N)
 	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
+	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
-	@$(RESOLVE) requirements-dev.in --output-file requirements-dev.lock
+	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
+		--output-file requirements-dev.lock
 	@$(RESOLVE) requirements.in --constraint requirements-dev.lock --output-file requirements.lock
 	@$(RESOLVE) requirements-bench.in --constraint requirements-dev.lock \
 		--output-file requirements-bench.lock
@@ -78,11 +118,21 @@ clean: ## Stop PostgreSQL and remove everything that make made, the database inc
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
 	rm -rf $(VENV) .local dbt_packages target logs
 
+# One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
+# on stdout, which belongs to what is run.
+ifndef INSTALLING
+$(VENV)/.run: requirements.lock $(WRAPPERS)
+$(VENV)/.test: requirements-dev.lock $(VENV)/.run
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.run
+$(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(PACKAGES):
+	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
+else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
 	@echo "Installing Python packages into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 		f"error: Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
-	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) -r requirements.lock
 	@$(LINK)
 	@touch $@
@@ -99,6 +149,7 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.
-$(PACKAGES): packages.yml $(wildcard local/dbt_utils/* local/dbt_utils/macros/*) | $(VENV)/.run
+$(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 	@$(PY) -m local packages
 	@touch $@
+endif

@@ -394,17 +394,24 @@ def _is_md5(etag: str, answer: dict[str, Any]) -> bool:
 def open_bucket(url: str) -> Bucket:
     """Returns the bucket at a folder's path, `file://…` or `s3://bucket[/prefix]`.
 
-    Raises ConfigurationError for any other scheme.
+    Raises ConfigurationError, which says what to write, for anything else.
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise ConfigurationError(f"{url}: names no bucket; expected s3://bucket[/prefix]")
+            raise ConfigurationError(
+                "s3:// without a bucket: write s3://bucket, or s3://bucket/prefix"
+            )
         if "@" in parts.netloc:
             # Not repeated here: it may hold a key.
             raise ConfigurationError("s3://…@…: keys belong into AWS_*, not into the bucket's URL")
         return S3Bucket(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file":
+        if not url.startswith("file:///"):
+            raise ConfigurationError(
+                f"{url}: a folder is on this machine, and its path is absolute: write "
+                "file:///path/to/folder (three slashes, no host), or just /path/to/folder"
+            )
         return FolderBucket(Path(unquote(url.removeprefix("file://"))))
     if "://" in url:
         raise ConfigurationError(
@@ -416,18 +423,15 @@ def open_bucket(url: str) -> Bucket:
 def source_bucket(source: str) -> Bucket:
     """Returns the bucket of one source, as the environment names it.
 
-    `<SOURCE>_BUCKET_URL` is that source's own; below `BUCKET_URL` each source has a folder. With
-    neither set it is the sample bucket of this machine.
+    `<SOURCE>_BUCKET_URL` is that source's own; below `BUCKET_URL` each source has a folder. Raises
+    ConfigurationError if neither is set.
     """
     own = os.environ.get(f"{source.upper()}_BUCKET_URL")
     if own:
         return open_bucket(own)
     shared = os.environ.get("BUCKET_URL")
     if not shared:
-        from local.bucket import ensure_sample
-
-        try:
-            shared = str(ensure_sample())
-        except ValueError as error:
-            raise ConfigurationError(f"SCALE: {error}") from error
+        raise ConfigurationError(
+            f"{source}: neither {source.upper()}_BUCKET_URL nor BUCKET_URL says where its files are"
+        )
     return open_bucket(f"{shared.rstrip('/')}/{source}")

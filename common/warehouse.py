@@ -1,7 +1,6 @@
-"""Where the warehouse is: POSTGRES_* in the environment, or the embedded server of this clone."""
+"""Where the warehouse is: what POSTGRES_* in the environment says."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -28,6 +27,13 @@ class Warehouse:
     user: str
     database: str
     password: str = field(repr=False)
+    # The role to act as: whoever loads, what is made belongs to one owner.
+    role: str = ""
+
+    @property
+    def options(self) -> str:
+        """What libpq is told when it connects."""
+        return f"-c role={self.role}" if self.role else ""
 
     def connect(self) -> psycopg2.extensions.connection:
         """Opens a connection; raises LoadError, without the password, if that fails."""
@@ -39,6 +45,7 @@ class Warehouse:
                 password=self.password,
                 dbname=self.database,
                 connect_timeout=15,
+                options=self.options,
                 application_name="extract",
             )
         except psycopg2.OperationalError as error:
@@ -59,21 +66,10 @@ class Warehouse:
 
 
 def find_warehouse() -> Warehouse:
-    """Returns the warehouse that POSTGRES_* names; with none of them set, starts the embedded one.
-
-    Raises ConfigurationError if they name it only in part, LoadError if it does not start.
-    """
-    variables: Mapping[str, str] = {
-        name: value for name, value in os.environ.items() if name in DEFAULTS and value
-    }
-    if "POSTGRES_HOST" not in variables:
-        if variables:
-            raise ConfigurationError(
-                f"{', '.join(sorted(variables))} set, but not POSTGRES_HOST: set it too, or none "
-                "of them to use the embedded server"
-            )
-        variables = _start_embedded()
-    settings = {**DEFAULTS, **variables}
+    """Returns the warehouse that POSTGRES_* names; raises ConfigurationError if they do not."""
+    settings = {name: os.environ.get(name) or default for name, default in DEFAULTS.items()}
+    if not os.environ.get("POSTGRES_HOST"):
+        raise ConfigurationError("POSTGRES_HOST is not set: it names the warehouse's server")
     try:
         port = int(settings["POSTGRES_PORT"])
     except ValueError as error:
@@ -85,12 +81,3 @@ def find_warehouse() -> Warehouse:
         database=settings["POSTGRES_DB"],
         password=settings["POSTGRES_PASSWORD"],
     )
-
-
-def _start_embedded() -> Mapping[str, str]:
-    from local.postgres import ServerError, this_clone
-
-    try:
-        return this_clone().start()
-    except ServerError as error:
-        raise LoadError(str(error)) from error

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
+import psycopg2
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from common.progress import Progress
 from common.warehouse import find_warehouse
 from extract.declaration import Source, read_sources
 from extract.load import LoadResult, load
+from local.defaults import local_defaults
 
 
 def select(sources: dict[str, Source], names: Sequence[str]) -> list[Source]:
@@ -28,7 +30,8 @@ def describe(result: LoadResult) -> list[str]:
     lines = []
     for file in result.files:
         rows = "unchanged" if file.rows is None else f"{file.rows:,} rows"
-        lines.append(f"  {rows:>16}  {file.file}")
+        replaces = f", in place of {file.replaces}" if file.replaces else ""
+        lines.append(f"  {rows:>16}  {file.file}{replaces}")
         if file.rejected:
             lines.append(f"  {file.rejected:>11,} rejected  see audit.rejected_rows")
         if file.new_columns:
@@ -53,11 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "status":
-            _status()
+            with local_defaults():
+                _status()
         else:
             sources = select(read_sources(), options.sources)
-            warehouse = find_warehouse()
-            with Progress() as progress:
+            with local_defaults(sources), Progress() as progress:
+                warehouse = find_warehouse()
                 results = [
                     load(source, warehouse, progress, options.accept_smaller) for source in sources
                 ]
@@ -73,24 +77,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status() -> None:
+    """Prints the current files; raises LoadError for a user who may not see the ledger."""
+    try:
+        _print_status()
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise LoadError(
+            "what is loaded stands in schema audit, which members of loader and transformer may "
+            f"read: {str(error).strip()}"
+        ) from error
+
+
+def _print_status() -> None:
     with closing(find_warehouse().connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('audit.files')")
-        if cursor.fetchone() == (None,):
+        cursor.execute("select to_regclass('audit.files') is not null")
+        if cursor.fetchone() != (True,):
             print("Nothing was loaded yet.")
             return
         cursor.execute(
             """
-            select
-                source,
-                file,
-                cast(sum(row_count - rejected_count) as bigint),
-                cast(sum(rejected_count) as bigint),
-                max(ended_at),
-                max(load_id)
+            select source, file, row_count - rejected_count, rejected_count, ended_at, load_id
             from audit.files
             where is_current
-            -- The steps of one file are one line.
-            group by source, feed, file, case when first_row is null then file_id end
             order by source, file
             """
         )

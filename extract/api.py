@@ -11,13 +11,13 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import simplejson
 
 from common.errors import ConfigurationError, LoadError
 from common.storage import Object, Origin
@@ -40,24 +40,17 @@ READ_TIMEOUT = 30
 # How often all pages are read, if the API changes meanwhile.
 PASSES = 5
 
-# Numbers stay as they are spelt: 0.10 is not 0.1, and a code of digits keeps its zeros.
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
-_LINE_END = re.compile(r"[\r\n]+")
-
 Key = tuple[str, ...]
-# A record as it arrived, and its fields.
-Record = tuple[str, dict[str, Any]]
+Record = dict[str, Any]
 
 
 class ApiPages:
     """The feeds of a source that are pages of an API, with a bucket's interface."""
 
     def __init__(self, source: Source, api: Api, url: str) -> None:
-        """Reads from `url`; if that is empty, from the stand-in, which runs while it is read."""
-        self.url = url or api.stand_in
+        self.url = url
         self._source = source
         self._api = api
-        self._is_stand_in = not url
 
     def objects(self) -> Iterator[Object]:
         """Lists the feeds. Only reading one tells whether it is new, so none has a version."""
@@ -67,32 +60,22 @@ class ApiPages:
     def download(self, item: Object, path: Path) -> Object:
         """Writes all records, by key, so that the same records are the same bytes."""
         feed = next(feed for feed in self._source.feeds if feed.files[0] == item.key)
-        with self._address() as address:
-            records = _Pages(address, self._is_stand_in, feed, self._api, self.url).read()
+        records = _Pages(self.url, feed, self._api).read()
         where = f"{self.url}/{item.key}"
         _write(path, where, feed, self._api, [records[key] for key in sorted(records)])
         return Object(item.key, path.stat().st_size, "", datetime.now(UTC))
 
-    @contextmanager
-    def _address(self) -> Iterator[str]:
-        if not self._is_stand_in:
-            yield self.url
-            return
-        with import_module(self._api.stand_in).stand_in() as address:
-            yield address
-
 
 def open_api(source: Source) -> Origin:
-    """Returns a source's API: where `<SOURCE>_URL` says, else its stand-in, else as declared.
+    """Returns a source's API: at `<SOURCE>_URL`, or as declared where that is not set.
 
     Raises ConfigurationError, which does not repeat the URL, if that is none or holds a password.
     """
     if source.api is None:
         raise ConfigurationError(f"{source.name}: is not declared as an API")
     name = f"{source.name.upper()}_URL"
-    url = os.environ.get(name) or ("" if source.api.stand_in else source.api.url)
-    if url:
-        _check_url(name, url)
+    url = os.environ.get(name) or source.api.url
+    _check_url(name, url)
     return ApiPages(source, source.api, url.rstrip("/"))
 
 
@@ -113,9 +96,10 @@ def _check_url(name: str, url: str) -> None:
 class _Pages:
     """All pages of one feed."""
 
-    def __init__(self, address: str, is_local: bool, feed: Feed, api: Api, url: str) -> None:
-        self._address = address
+    def __init__(self, url: str, feed: Feed, api: Api) -> None:
+        self._address = url
         # Proxies of the environment are for what is not on this machine.
+        is_local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         self._session = {"trust_env": not is_local}
         self._feed = feed
         self._path = feed.files[0]
@@ -235,7 +219,7 @@ class _Pages:
         for number, page in enumerate(pages, start=1):
             where = f"{self._where}?page={number}"
             known = len(records)
-            for record in _split(page.response.content, where):
+            for record in _records(page.response.content, where):
                 records[_key(record, self._feed, where)] = record
             if len(records) == known:
                 # The end; or a server that answers the same page for ever.
@@ -259,42 +243,33 @@ def _retry_after(value: str) -> float:
 
 def _is_json(content: bytes) -> bool:
     try:
-        json.loads(content)
+        _parse(content)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _split(content: bytes, where: str) -> Iterator[Record]:
-    """Yields the records of a page that is JSON."""
-    text = content.decode(json.detect_encoding(content))
-    place = _skip(text, 0)
-    if text[place] != "[":
-        raise LoadError(f"{where}: expected a list of records, found {text[place : place + 80]!r}")
-    place = _skip(text, place + 1)
-    while text[place] != "]":
-        fields, end = _DECODER.raw_decode(text, place)
-        if not isinstance(fields, dict):
-            raise LoadError(f"{where}: expected records, found {text[place : place + 80]!r}")
-        # No string holds a line end as such, so these are between its parts.
-        yield _LINE_END.sub(" ", text[place:end]), fields
-        place = _skip(text, end)
-        if text[place] == ",":
-            place = _skip(text, place + 1)
+def _parse(content: bytes) -> Any:
+    """Parses JSON; numbers with a fraction stay as they are spelt: 0.10 is not 0.1."""
+    return simplejson.loads(content.decode(json.detect_encoding(content)), use_decimal=True)
 
 
-def _skip(text: str, place: int) -> int:
-    while text[place] in " \t\r\n":
-        place += 1
-    return place
+def _records(content: bytes, where: str) -> list[Record]:
+    """Returns the records of a page."""
+    records = _parse(content)
+    if not isinstance(records, list):
+        raise LoadError(f"{where}: expected a list of records, found {str(records)[:80]!r}")
+    for record in records:
+        if not isinstance(record, dict):
+            raise LoadError(f"{where}: expected records, found {str(record)[:80]!r}")
+    return records
 
 
 def _key(record: Record, feed: Feed, where: str) -> Key:
-    text, fields = record
-    key = tuple(fields.get(name) for name in feed.key)
-    if not all(isinstance(part, str) and part for part in key):
-        raise LoadError(f"{where}: a record has no {', '.join(feed.key)}: {text[:200]}")
-    return tuple(str(part) for part in key)
+    key = tuple(_as_text(record.get(name)) for name in feed.key)
+    if not all(key):
+        raise LoadError(f"{where}: a record has no {', '.join(feed.key)}: {str(record)[:200]}")
+    return key
 
 
 def _write(path: Path, where: str, feed: Feed, api: Api, records: list[Record]) -> None:
@@ -302,7 +277,7 @@ def _write(path: Path, where: str, feed: Feed, api: Api, records: list[Record]) 
 
     A declared field that no record has is not in the header, and missed there as in any file.
     """
-    present = {name for _, fields in records for name in fields} if records else {*feed.columns}
+    present = {name for record in records for name in record} if records else {*feed.columns}
     if records and RECORD in present:
         raise LoadError(f"{where}: a field is called {RECORD}, as the column of the whole is")
     new = sorted(present - {*feed.columns, *api.repeats})
@@ -311,15 +286,17 @@ def _write(path: Path, where: str, feed: Feed, api: Api, records: list[Record]) 
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*names, RECORD])
-        for text, fields in records:
-            writer.writerow([*(_as_text(fields, name, text) for name in names), text])
+        for record in records:
+            writer.writerow([*(_as_text(record.get(name)) for name in names), _as_json(record)])
 
 
-def _as_text(fields: Mapping[str, Any], name: str, record: str) -> str:
-    value = fields.get(name)
+def _as_text(value: Any) -> str:
+    """Returns a field's value: a string as it is, NULL as nothing, all else as JSON."""
     if isinstance(value, str):
         return value
-    if value is None:
-        return ""
-    # Of a nested value, numbers too are to be numbers.
-    return json.dumps(json.loads(record)[name], ensure_ascii=False)
+    return "" if value is None else _as_json(value)
+
+
+def _as_json(value: Any) -> str:
+    text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
+    return text

@@ -4,25 +4,61 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from common.errors import ConfigurationError
 
 SOURCES_FILE = Path(__file__).with_name("sources.yml")
 
 
-@dataclass(frozen=True)
-class Format:
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name is listed twice")
+    return names
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _share(value: Any) -> float:
+    """Returns 0.01 for `1%`; a bare 0 needs no sign."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", str(value))
+    if not (match or (value == 0 and not isinstance(value, bool))):
+        raise ValueError(f"expected a share such as 1%, found {value!r}")
+    share = float(match[1]) / 100 if match else 0.0
+    if share > 1:
+        raise ValueError(f"expected a share such as 1%, found {value!r}")
+    return share
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Share = Annotated[float, BeforeValidator(_share)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Format(_Declared):
     """How files are written; the defaults are plain RFC 4180 CSV.
 
-    Lines that start with `comment` are no records. With `last_column_takes_rest`, delimiters
-    beyond the last column's are part of its value.
+    Lines that start with `comment` are skipped. With `last_column_takes_rest`, delimiters beyond
+    the last column's are part of its value.
     """
 
     delimiter: str = ","
@@ -32,76 +68,144 @@ class Format:
     comment: str = ""
     last_column_takes_rest: bool = False
 
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if len(self.delimiter.encode()) != 1 or len(self.quote) != 1:
+            raise ValueError("delimiter and quote are one character each, the former ASCII")
+        if self.delimiter in "\"'\\\r\n" or self.delimiter == self.quote:
+            raise ValueError(f"{self.delimiter!r} cannot delimit")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(str(error)) from error
+        return self
 
-@dataclass(frozen=True)
-class Api:
-    """Where a source's feeds are pages of an API.
+    @property
+    def is_utf8(self) -> bool:
+        """Whether files are declared to be UTF-8."""
+        return codecs.lookup(self.encoding).name == "utf-8"
 
-    `stand_in` is a module whose `stand_in()` serves it on this machine while `<SOURCE>_URL` is
-    unset; without one, `url` is used then. Fields in `repeats` are in no column of their own.
+
+class Api(_Declared):
+    """A source whose feeds are pages of an API at `url`, or at `<SOURCE>_URL` where that is set.
+
+    Fields in `repeats` get no column of their own.
     """
 
     url: str
-    stand_in: str
-    page_size: int
-    repeats: tuple[str, ...]
+    page_size: int = Field(default=100, ge=1)
+    repeats: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Feed:
+class Feed(_Declared):
     """One raw table and the files that it is made of.
 
-    `files` are patterns: of each, the newest file is taken, and together they are the whole table.
-    Files that match `changes` bring new and changed rows: of rows with the same `key` the one with
-    the latest `newest_by` shows. `columns` are the header's names that must be there (or, of files
-    without one, the names of their columns); further ones are landed and reported.
+    Of each pattern in `files` the newest match is loaded, and together these are the whole table;
+    of `parts` every match is part of the table. Files that match `changes` bring new and changed
+    rows, which are appended. `columns` are the names that a header must have (of files without a
+    header: the names of their columns); further ones are landed and reported.
     """
 
-    name: str
-    files: tuple[str, ...]
-    changes: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-    newest_by: str
-    max_rejected: float
-    min_share: float
-    keep: int
-    format: Format
+    name: Name
+    files: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+        default=(), alias="file"
+    )
+    parts: str = ""
+    changes: str = ""
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    key: tuple[str, ...] = ()
+    newest_by: str = ""
+    # A row that is missing from a table that others refer to by key breaks those too.
+    max_rejected: Share = Field(default_factory=lambda feed: 0.0 if feed.get("key") else 0.01)
+    min_share: Share = 0.8
+    format: Format = Format()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for names in (self.files, self.columns, self.key):
+            _unique(names)
+        for column in (*self.key, *([self.newest_by] if self.newest_by else [])):
+            if column not in self.columns:
+                raise ValueError(f"{column} is not among its columns")
+        if self.changes and not (self.key and self.newest_by):
+            raise ValueError("changes need a key, and newest_by to tell what is new")
+        if self.files and self.parts:
+            raise ValueError("either 'file' (newest match wins) or 'parts' (all matches add up)")
+        if not (self.files or self.parts or self.changes):
+            raise ValueError("'file' is missing (or 'parts', or 'changes')")
+        return self
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """All patterns of file names that the feed takes."""
+        return (*self.files, *(each for each in (self.parts, self.changes) if each))
+
+    @cached_property
     def digest(self) -> str:
-        """Changes with how files are read: an unchanged file read in another way is a new load."""
-        text = json.dumps([asdict(self.format), self.columns, self.key, self.newest_by])
+        """Changes with how files are read: read in another way, a file is loaded anew."""
+        text = json.dumps([self.format.model_dump(), self.columns, self.key, self.newest_by])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Source:
-    """One source system: its feeds become visible together, in one load.
+class Source(_Declared):
+    """One source system: its feeds are loaded together, in one atomic load.
 
-    With `drops`, people leave its files in the bucket one by one: any of them may be missing.
+    With `drops`, people leave its files in a landing folder one by one: any of them may be missing.
     """
 
-    name: str
+    name: Name
     description: str
-    feeds: tuple[Feed, ...]
+    feeds_by_name: dict[Name, Feed] = Field(alias="feeds")
     drops: bool = False
     api: Api | None = None
 
     @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The feeds in the order of their declaration."""
+        return tuple(self.feeds_by_name.values())
+
+    @model_validator(mode="after")
+    def _api_feeds_are_paths(self) -> Self:
+        for feed in self.feeds if self.api else ():
+            has_path = len(feed.files) == 1 and "*" not in feed.files[0]
+            if not (feed.key and has_path) or feed.changes or feed.parts:
+                raise ValueError(
+                    f"feeds: {feed.name}: of an API, it has a key, and one path as its file"
+                )
+        return self
+
+    @property
     def raw_schema(self) -> str:
-        """Schema of the views that show the current rows of each feed; dbt reads only these."""
+        """Schema of the raw tables, a table for each feed, and of dlt's own tables."""
         return f"raw_{self.name}"
 
     @property
-    def history_schema(self) -> str:
-        """Schema of the tables behind the views: one for each kept version of a whole file."""
-        return f"raw_{self.name}_history"
+    def files_schema(self) -> str:
+        """Schema of the partitions of the raw tables: one for each current file."""
+        return f"raw_{self.name}_files"
 
-    @property
-    def landing_schema(self) -> str:
-        """Schema that a load fills and that no one reads; empty, or not there, between loads."""
-        return f"raw_{self.name}_landing"
+
+class _Document(_Declared):
+    sources: dict[Name, Source]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, document: Any) -> Any:
+        """Tells sources and feeds their names, and feeds the format of their source."""
+        for name, source in _items(document, "sources"):
+            shared = source.pop("format", {})
+            for feed_name, feed in _items(source, "feeds"):
+                feed["name"] = feed_name
+                feed["format"] = {**shared, **feed.get("format", {})}
+            source["name"] = name
+        return document
+
+
+def _items(body: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
+    """Returns a mapping's inner mappings; what is none is left to pydantic to refuse."""
+    inner = body.get(key)
+    found = inner.items() if isinstance(inner, dict) else ()
+    return [(name, each) for name, each in found if isinstance(each, dict)]
 
 
 def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
@@ -113,143 +217,32 @@ def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    root = _mapping(document, {"sources"}, {"sources"}, str(path))
-    sources = _mapping(root["sources"], None, set(), f"{path}: sources")
-    return {name: _source(name, body, f"{path}: {name}") for name, body in sources.items()}
-
-
-def _source(name: str, body: Any, where: str) -> Source:
-    keys = {"description", "format", "feeds", "drops", "api"}
-    fields = _mapping(body, keys, {"description", "feeds"}, where)
-    _identifier(name, where)
-    feeds = _mapping(fields["feeds"], None, set(), f"{where}: feeds")
-    drops = fields.get("drops", False)
-    if not isinstance(drops, bool):
-        raise ConfigurationError(f"{where}: drops: expected true or false, found {drops!r}")
-    source = Source(
-        name=name,
-        description=fields["description"],
-        drops=drops,
-        feeds=tuple(
-            _feed(feed, body, fields.get("format", {}), f"{where}: feeds: {feed}")
-            for feed, body in feeds.items()
-        ),
-        api=_api(fields["api"], f"{where}: api") if "api" in fields else None,
-    )
-    for feed in source.feeds if source.api else ():
-        if not feed.key or len(feed.files) != 1 or "*" in feed.files[0] or feed.changes:
-            raise ConfigurationError(
-                f"{where}: feeds: {feed.name}: of an API, it has a key, and one path as its file"
-            )
-    return source
-
-
-def _api(body: Any, where: str) -> Api:
-    fields = _mapping(body, {"url", "stand_in", "page_size", "repeats"}, {"url"}, where)
-    page_size = fields.get("page_size", 100)
-    if not isinstance(page_size, int) or page_size < 1:
-        raise ConfigurationError(f"{where}: page_size: expected a number, found {page_size!r}")
-    return Api(
-        url=fields["url"],
-        stand_in=fields.get("stand_in", ""),
-        page_size=page_size,
-        repeats=_names(fields.get("repeats", []), f"{where}: repeats"),
-    )
-
-
-def _feed(name: str, body: Any, source_format: Any, where: str) -> Feed:
-    keys = {"file", "changes", "columns", "key", "newest_by", "format"}
-    fields = _mapping(body, keys | {"max_rejected", "min_share", "keep"}, {"columns"}, where)
-    _identifier(name, where)
-    columns = _names(fields["columns"], f"{where}: columns")
-    key = _names(fields.get("key", []), f"{where}: key")
-    newest_by = fields.get("newest_by", "")
-    for column in (*key, *([newest_by] if newest_by else [])):
-        if column not in columns:
-            raise ConfigurationError(f"{where}: {column} is not among its columns")
-    changes = fields.get("changes", "")
-    if changes and not (key and newest_by):
-        raise ConfigurationError(f"{where}: changes need a key, and newest_by to tell what is new")
-    files = fields.get("file", [])
-    files = _names([files] if isinstance(files, str) else files, f"{where}: file")
-    if not files and not changes:
-        raise ConfigurationError(f"{where}: 'file' is missing (or 'changes')")
-    keep = fields.get("keep", 3)
-    if not isinstance(keep, int) or keep < 1:
-        raise ConfigurationError(f"{where}: keep: expected a number of versions, found {keep!r}")
-    return Feed(
-        name=name,
-        files=files,
-        changes=changes,
-        columns=columns,
-        key=key,
-        newest_by=newest_by,
-        # A row that is missing from a table that others refer to by key breaks those too.
-        max_rejected=_share(
-            fields.get("max_rejected", 0 if key else "1%"), f"{where}: max_rejected"
-        ),
-        min_share=_share(fields.get("min_share", "80%"), f"{where}: min_share"),
-        keep=keep,
-        format=_format(source_format, fields.get("format", {}), where),
-    )
-
-
-def _format(of_source: Any, of_feed: Any, where: str) -> Format:
-    """Returns the source's format with what the feed says otherwise."""
-    known = asdict(Format())
-    settings = {
-        **_mapping(of_source, set(known), set(), f"{where}: format"),
-        **_mapping(of_feed, set(known), set(), f"{where}: format"),
-    }
-    for name, value in settings.items():
-        if not isinstance(value, type(known[name])):
-            raise ConfigurationError(f"{where}: format: {name}: unexpected {value!r}")
-    file_format = Format(**settings)
-    if len(file_format.delimiter.encode()) != 1 or len(file_format.quote) != 1:
-        raise ConfigurationError(
-            f"{where}: format: delimiter and quote are one character each, the former ASCII"
-        )
-    if file_format.delimiter in "\"'\\\r\n" or file_format.delimiter == file_format.quote:
-        raise ConfigurationError(f"{where}: format: {file_format.delimiter!r} cannot delimit")
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path}: expected a mapping, found {document!r}")
     try:
-        codecs.lookup(file_format.encoding)
-    except LookupError as error:
-        raise ConfigurationError(f"{where}: format: {error}") from error
-    return file_format
+        return _Document.model_validate(document).sources
+    except ValidationError as error:
+        # A misspelt key is the reason why another one is missing.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise ConfigurationError(f"{path}: {_describe(first)}") from error
 
 
-def _names(names: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"{where}: expected a list of names")
-    if len(set(names)) < len(names):
-        raise ConfigurationError(f"{where}: a name is listed twice")
-    return tuple(names)
-
-
-def _share(value: Any, where: str) -> float:
-    """Returns 0.01 for `1%`; a bare 0 needs no sign."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", str(value))
-    if not (match or value == 0) or (match and float(match[1]) > 100):
-        raise ConfigurationError(f"{where}: expected a share such as 1%, found {value!r}")
-    return float(match[1]) / 100 if match else 0.0
-
-
-def _identifier(name: str, where: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
-        raise ConfigurationError(f"{where}: names are snake_case, at most 40 characters")
-
-
-def _mapping(
-    body: Any, allowed: set[str] | None, required: set[str], where: str
-) -> Mapping[str, Any]:
-    """Checks that `body` is a mapping with these keys (any where `allowed` is None)."""
-    if not isinstance(body, dict):
-        raise ConfigurationError(f"{where}: expected a mapping, found {body!r}")
-    for key in body:
-        if allowed is not None and key not in allowed:
-            near = get_close_matches(str(key), allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(allowed))}"
-            raise ConfigurationError(f"{where}: unknown key {key!r}; {hint}")
-    for key in sorted(required - set(body)):
-        raise ConfigurationError(f"{where}: {key!r} is missing")
-    return body
+def _describe(error: Any) -> str:
+    """Says what is wrong and where, in the words of sources.yml."""
+    *place, key = [str(part) for part in error["loc"] if part != "[key]"] or [""]
+    place = place[1:] if place[:1] == ["sources"] else place
+    message = f"{key}: {error['msg'].removeprefix('Value error, ')}"
+    if error["type"] == "extra_forbidden":
+        by_key: dict[str, type[BaseModel]] = {"api": Api, "format": Format}
+        by_depth: dict[int, type[BaseModel]] = {0: _Document, 1: Source, 3: Feed}
+        model = by_key.get(place[-1] if place else "") or by_depth[len(place)]
+        fields = model.model_fields.items()
+        known = sorted(field.alias or name for name, field in fields if name != "name")
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        message = f"unknown key {key!r}; {hint}"
+    elif error["type"] == "missing":
+        message = f"{key!r} is missing"
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"{key}: names are snake_case, at most 40 characters"
+    return ": ".join([*place, message])

@@ -6,7 +6,6 @@ move is the last thing that happens: a file that is still there after a crash is
 and its bytes are known if they were loaded.
 """
 
-import fnmatch
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import Object, source_bucket
 from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.landing import Arrival
-from extract.ledger import Ledger
-from extract.load import ERROR, PROCESSED, LoadResult, load
+from extract.files import ERROR, PROCESSED, RawFile, match
+from extract.ledger import Ledger, as_owner
+from extract.load import LoadResult, load
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,10 @@ class Drops:
     def __init__(
         self, source: Source, warehouse: Warehouse, settle: float, accept_smaller: bool = False
     ) -> None:
-        """A file is at rest if polls, `settle` seconds apart or more, find it unchanged.
+        """A file is taken after a quiet period of `settle` seconds, in which it did not change.
 
-        Raises ConfigurationError if sources.yml declares no drops for the source.
+        `accept_smaller` takes files that lost more rows than sources.yml allows. Raises
+        ConfigurationError if sources.yml declares no drops for the source.
         """
         if not source.drops:
             raise ConfigurationError(f"{source.name}: extract/sources.yml declares no drops for it")
@@ -80,9 +80,9 @@ class Drops:
             if item in self._since and now - self._since[item] >= self._settle
         ]
         self._since = {item: self._since.get(item, now) for item in dropped}
-        self.unknown = [item.key for item in dropped if not self._arrival(item)]
-        arrivals = [self._arrival(item) for item in sorted(settled, key=_age)]
-        return [self._take(arrival, there) for arrival in arrivals if arrival]
+        self.unknown = [item.key for item in dropped if not self._file(item)]
+        files = [self._file(item) for item in sorted(settled, key=_age)]
+        return [self._take(file, there) for file in files if file]
 
     def _put_back(self, there: dict[str, Object]) -> None:
         """Takes files as dropped anew to which someone still wrote after they had been moved."""
@@ -105,31 +105,33 @@ class Drops:
         with suppress(LoadError):
             self._bucket.delete(_reason(moved_to))
 
-    def _arrival(self, item: Object) -> Arrival | None:
-        for feed in self._source.feeds:
-            for part in (*feed.files, *([feed.changes] if feed.changes else [])):
-                if fnmatch.fnmatchcase(item.key, part):
-                    return Arrival(feed, part, item)
-        return None
+    def _file(self, item: Object) -> RawFile | None:
+        matches = (
+            file
+            for feed in self._source.feeds
+            for part in feed.patterns
+            for file in match(self._source, [item], feed, part)
+        )
+        return next(matches, None)
 
-    def _take(self, arrival: Arrival, there: dict[str, Object]) -> Drop:
-        key = arrival.item.key
+    def _take(self, file: RawFile, there: dict[str, Object]) -> Drop:
+        key, listed = file.item.key, file.item
         try:
             result = load(
-                self._source,
-                self._warehouse,
-                accept_smaller=self._accept_smaller,
-                arrivals=[arrival],
+                self._source, self._warehouse, accept_smaller=self._accept_smaller, files=[file]
             )
         except FileError as error:
             if error.is_unread:
                 return Drop(key, error=str(error))
-            return self._set_aside(arrival, str(error), there)
+            return self._set_aside(file, str(error), there)
         except LoadError as error:
             return Drop(key, error=str(error))
+        if file.item != listed:
+            # What it is now will be taken once it is at rest.
+            return Drop(key, result, f"{key}: changed since it was listed")
         try:
-            target = f"{PROCESSED}/{self._load_of(arrival)}/{key}"
-            moved_to = self._move(arrival.item, _free(target, arrival.item, there), there)
+            target = f"{PROCESSED}/{self._load_of(file)}/{key}"
+            moved_to = self._move(file.item, _free(target, file.item, there), there)
         except LoadError as error:
             # It changed meanwhile, most likely: then what it is now will be loaded next.
             return Drop(key, result, str(error))
@@ -141,20 +143,20 @@ class Drops:
         self._moved[target] = (moved, item.key)
         return target
 
-    def _load_of(self, arrival: Arrival) -> int:
+    def _load_of(self, file: RawFile) -> int:
         try:
-            with closing(self._warehouse.connect()) as connection:
-                return Ledger(connection, self._source).load_of(arrival)
+            with closing(as_owner(self._warehouse).connect()) as connection:
+                return Ledger(connection, self._source).load_of(file)
         except psycopg2.Error as error:
             raise LoadError(f"{self._source.name}: PostgreSQL: {str(error).strip()}") from error
 
-    def _set_aside(self, arrival: Arrival, error: str, there: dict[str, Object]) -> Drop:
-        key = arrival.item.key
-        target = _free(f"{ERROR}/{key}", arrival.item, there)
+    def _set_aside(self, file: RawFile, error: str, there: dict[str, Object]) -> Drop:
+        key = file.item.key
+        target = _free(f"{ERROR}/{key}", file.item, there)
         try:
             # The reason first, so that no file lies there without one.
             self._bucket.put(_reason(target), f"{error}\n".encode())
-            self._move(arrival.item, target, there)
+            self._move(file.item, target, there)
         except LoadError as failure:
             self._take_back_reason(target)
             return Drop(key, error=f"{error}; {failure}")

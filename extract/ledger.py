@@ -2,113 +2,58 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from psycopg2 import errors, extensions
-from psycopg2.extras import execute_values
+from psycopg2.sql import SQL, Identifier
 
 from common.errors import LoadError
-from common.storage import Object
 from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.landing import Arrival, clear
+from extract.files import RawFile
 
 # How long a load waits for another one of the same source.
 LOCK_SECONDS = 3
+# The role that owns raw and the ledger, where the server has it: see local/roles.sql.
+LOADER = "loader"
+SCHEMA_FILE = Path(__file__).with_name("ledger.sql")
 
-_SCHEMA = """
-create schema if not exists audit;
 
-create table if not exists audit.loads (
-    load_id bigint generated always as identity primary key,
-    source text not null,
-    status text not null default 'running' check (status in ('running', 'complete', 'failed')),
-    started_at timestamptz not null default now(),
-    ended_at timestamptz,
-    row_count bigint,
-    error text
-);
+def as_owner(warehouse: Warehouse) -> Warehouse:
+    """Returns the warehouse, to be used as the role that owns the ledger, whoever logs in.
 
-create table if not exists audit.files (
-    file_id bigint generated always as identity primary key,
-    load_id bigint not null references audit.loads,
-    source text not null,
-    feed text not null,
-    part text not null,
-    is_changes boolean not null,
-    file text not null,
-    size_bytes bigint not null,
-    version text not null,
-    modified_at timestamptz not null,
-    sha256 text,
-    declaration text not null,
-    columns text[],
-    row_count bigint,
-    rejected_count bigint,
-    status text not null default 'running'
-    check (status in ('running', 'complete', 'same', 'failed')),
-    is_current boolean not null default false,
-    started_at timestamptz not null default clock_timestamp(),
-    ended_at timestamptz,
-    error text,
-    check (not is_current or row_count >= rejected_count)
-);
--- To alter a table, even to no effect, waits for all who read it: raw views do.
-do $$
-begin
-    if not exists (
-        select from pg_attribute
-        where attrelid = 'audit.files'::regclass and attname = 'is_last_step'
-    ) then
-        alter table audit.files add column first_row bigint, add column is_last_step boolean;
-    end if;
-end
-$$;
-
-create table if not exists audit.rejected_rows (
-    file_id bigint not null references audit.files,
-    source text not null,
-    feed text not null,
-    file text not null,
-    line_number bigint not null,
-    content text not null,
-    reason text not null
-);
-
-create index if not exists rejected_rows_file on audit.rejected_rows (file_id);
-
-comment on table audit.loads is
-'One row per attempt to load new or changed files of a source.';
-comment on column audit.loads.status is 'running, complete (its rows are visible) or failed.';
-comment on column audit.loads.row_count is 'Rows that the load brought, over all its files.';
-comment on column audit.loads.error is 'Why it failed.';
-comment on table audit.files is 'One row per version of a file that a load brought.';
-comment on column audit.files.part is
-'The pattern in sources.yml that the file matched; a whole table has one current file for each.';
-comment on column audit.files.is_changes is 'Whether it is a change file, or a whole table.';
-comment on column audit.files.file is 'The object''s key below the source''s place in the bucket.';
-comment on column audit.files.version is
-'ETag of an object in S3, modification time and inode of a local file.';
-comment on column audit.files.sha256 is 'Digest of its bytes, in hexadecimal.';
-comment on column audit.files.declaration is
-'Digest of how sources.yml says to read it: read in another way, a file is loaded anew.';
-comment on column audit.files.columns is 'Its columns in raw.';
-comment on column audit.files.row_count is 'Records in the file: those loaded and those rejected.';
-comment on column audit.files.rejected_count is 'Records that are in audit.rejected_rows instead.';
-comment on column audit.files.status is
-'running, complete, same (bytes that were loaded before under another name) or failed.';
-comment on column audit.files.is_current is
-'Whether raw_<source> shows this version (of a change file: those rows that are the newest).';
-comment on column audit.files.first_row is
-'Of a file that is loaded in steps, the record from which on this step took; otherwise NULL.';
-comment on column audit.files.is_last_step is
-'Whether this step took the file''s last record; NULL of a file that was loaded at once.';
-comment on column audit.files.ended_at is 'When it became visible, or failed.';
-comment on table audit.rejected_rows is
-'One row per record of a file that could not be loaded, kept as long as the file''s version is.';
-comment on column audit.rejected_rows.line_number is 'Its first line in the file, from 1.';
-comment on column audit.rejected_rows.content is
-'The line as it stands in the file (\\xff for a byte that is no text); of a change row, as JSON.';
-"""
+    Before there is one, that is `loader`, if there is such a role which may make schemas here.
+    Raises LoadError for a user who is no member of the owner.
+    """
+    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select owner.rolname, pg_has_role(owner.oid, 'member'), owner.rolname = current_user
+            from pg_roles as owner
+            where
+                owner.oid = (select nspowner from pg_namespace where nspname = 'audit')
+                or (
+                    owner.rolname = %s
+                    and to_regnamespace('audit') is null
+                    and pg_has_role(owner.oid, 'member')
+                    and has_database_privilege(owner.oid, current_database(), 'create')
+                )
+            """,
+            (LOADER,),
+        )
+        row = cursor.fetchone()
+    if row is None or row[2]:
+        return warehouse
+    owner, is_member, _ = row
+    if not is_member:
+        raise LoadError(
+            f"user {warehouse.user} may not load: raw and audit belong to {owner}, of which it is "
+            f"no member (grant {owner} to {warehouse.user})"
+        )
+    return replace(warehouse, role=owner)
 
 
 class Ledger:
@@ -122,7 +67,7 @@ class Ledger:
     def locked(self) -> Iterator[None]:
         """Lets one load of the source run at a time; the server frees the lock of a dead one.
 
-        Raises LoadError at once if another load has it. Cleans up behind one that was killed.
+        Waits LOCK_SECONDS for another load, then raises LoadError. Cleans up behind a killed one.
         """
         with self._connection, self._connection.cursor() as cursor:
             # Two first loads at once would otherwise both make the schema.
@@ -130,17 +75,24 @@ class Ledger:
             cursor.execute(
                 """
                 select
-                    to_regclass('audit.files') is null
-                    or to_regclass('audit.rejected_rows') is not null
+                    to_regclass('audit.files') is not null,
+                    exists (
+                        select from pg_attribute
+                        where
+                            attrelid = to_regclass('audit.files')
+                            and attname = 'replaced_by_load_id'
+                    )
                 """
             )
-            if cursor.fetchone() == (False,):
+            is_there, is_ours = cursor.fetchall()[0]
+            if is_there and not is_ours:
                 raise LoadError(
                     "the raw data in this database was loaded by an older version of this project: "
                     "drop the schemas audit, raw_* and all that dbt made, whose load "
                     "ids begin anew (of the embedded server: make clean), and load again"
                 )
-            cursor.execute(_SCHEMA)
+            if not is_there:
+                cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
         key = f"extract: {self._source.name}"
         with self._connection, self._connection.cursor() as cursor:
             # The server needs a moment to notice that a killed load is gone.
@@ -160,344 +112,405 @@ class Ledger:
                 with self._connection, self._connection.cursor() as cursor:
                     cursor.execute("select pg_advisory_unlock(hashtext(%s))", (key,))
 
-    def changed(self, found: Sequence[Arrival]) -> list[Arrival]:
-        """Returns those of the files found that are not current in just this version."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select feed, part, file, size_bytes, version, declaration
-                from audit.files
-                where
-                    source = %s
-                    and is_current
-                    and coalesce(is_last_step, true)
-                    and to_regclass(format('%%I.%%I', %s, feed)) is not null
-                """,
-                (self._source.name, self._source.raw_schema),
-            )
-            current = set(cursor.fetchall())
+    def changed(self, found: Sequence[RawFile]) -> list[RawFile]:
+        """Returns those of the files that are not loaded in just this version."""
+        rows = self._fetch(
+            """
+            select distinct on (feed, part, file)
+                feed, part, file, size_bytes, version, declaration
+            from audit.files as known
+            where
+                source = %(source)s
+                and version <> ''
+                and is_complete
+                and (
+                    is_current
+                    -- A newer whole table has taken its rows over.
+                    or (is_change and status = 'complete')
+                    or (
+                        status = 'same'
+                        and exists (
+                            select from audit.files as loaded
+                            where
+                                (loaded.source, loaded.feed, loaded.sha256)
+                                = (known.source, known.feed, known.sha256)
+                                and loaded.is_current
+                        )
+                    )
+                )
+            order by feed, part, file, file_id desc
+            """
+        )
         return [
-            arrival
-            for arrival in found
+            file
+            for file in found
             if (
-                arrival.feed.name,
-                arrival.part,
-                arrival.item.key,
-                arrival.item.size,
-                arrival.item.version,
-                arrival.feed.digest,
+                file.feed.name,
+                file.part,
+                file.name,
+                file.item.size,
+                file.item.version,
+                file.feed.digest,
             )
-            not in current
+            not in set(rows)
         ]
 
-    def begin(self, arrivals: Sequence[Arrival]) -> tuple[int, list[int]]:
-        """Opens a load of these files; returns its id and theirs, in their order."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                "insert into audit.loads (source) values (%s) returning load_id",
-                (self._source.name,),
-            )
-            load_id = _value(cursor)
-            file_ids = []
-            for arrival in arrivals:
-                item = arrival.item
-                cursor.execute(
-                    """
-                    insert into audit.files (
-                        load_id, source, feed, part, is_changes, file, size_bytes, version,
-                        modified_at, declaration
-                    )
-                    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                    returning file_id
-                    """,
-                    (
-                        load_id,
-                        self._source.name,
-                        arrival.feed.name,
-                        arrival.part,
-                        arrival.is_changes,
-                        item.key,
-                        item.size,
-                        item.version,
-                        item.modified_at,
-                        arrival.feed.digest,
-                    ),
-                )
-                file_ids.append(_value(cursor))
-        return load_id, file_ids
+    def missing(self) -> list[str]:
+        """Returns the feeds that have no raw table yet."""
+        rows = self._fetch(
+            """
+            select name from unnest(%(names)s::text[]) as name
+            where to_regclass(format('%%I.%%I', %(schema)s, name)) is null
+            """,
+            schema=self._source.raw_schema,
+            names=[feed.name for feed in self._source.feeds],
+        )
+        return [name for (name,) in rows]
 
-    def note(self, file_id: int, item: Object, sha256: str) -> None:
-        """Notes which version of a file was read, and the digest of its bytes."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
+    def begin(self, files: Sequence[RawFile]) -> tuple[int, datetime]:
+        """Opens a load of these files and gives them ids; returns the load's id and its time."""
+        ((load_id, started_at),) = self._fetch(
+            "insert into audit.loads (source) values (%(source)s) returning load_id, started_at"
+        )
+        for file in files:
+            if file.file_id:
+                # The next micro-batch of a file.
+                continue
+            ((file.file_id,),) = self._fetch(
                 """
-                update audit.files
-                set size_bytes = %s, version = %s, modified_at = %s, sha256 = %s
-                where file_id = %s
+                insert into audit.files (
+                    load_id, source, feed, part, is_change, file, size_bytes, version, modified_at,
+                    declaration
+                )
+                values (
+                    %(load_id)s, %(source)s, %(feed)s, %(part)s, %(is_change)s, %(file)s, %(size)s,
+                    %(version)s, %(modified_at)s, %(declaration)s
+                )
+                returning file_id
                 """,
-                (item.size, item.version, item.modified_at, sha256, file_id),
+                load_id=load_id,
+                **_facts(file),
             )
+        return load_id, started_at
 
-    def is_same(self, arrival: Arrival, file_id: int, item: Object, sha256: str) -> bool:
-        """Notes which version of a file was read, and says whether its bytes are loaded already.
+    def note(self, file: RawFile) -> None:
+        """Notes which version of a file was read, and the digest of its bytes."""
+        self._fetch(
+            """
+            update audit.files
+            set
+                size_bytes = %(size)s,
+                version = %(version)s,
+                modified_at = %(modified_at)s,
+                sha256 = %(sha256)s
+            where file_id = %(file_id)s
+            """,
+            **_facts(file),
+        )
+
+    def is_same(self, file: RawFile) -> bool:
+        """Says whether a file's bytes are loaded already, perhaps under another name.
 
         If so, the ledger knows the object from now on, and it needs no second look.
         """
-        self.note(file_id, item, sha256)
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
+        same = self._fetch(
+            """
+            select file_id, is_current
+            from audit.files
+            where
+                (source, feed, part, sha256, declaration)
+                = (%(source)s, %(feed)s, %(part)s, %(sha256)s, %(declaration)s)
+                and is_complete
+                and (is_current or (is_change and status = 'complete' and file = %(file)s))
+                and file_id <> %(file_id)s
+            order by is_current desc, file = %(file)s desc, file_id
+            limit 1
+            """,
+            **_facts(file),
+        )
+        if not same:
+            return False
+        ((file_id, _),) = same
+        if file.is_known_by_name:
+            self._fetch(
                 """
-                select file_id, row_count, rejected_count, columns
-                from audit.files
-                where
-                    (source, feed, part, sha256, declaration) = (%s, %s, %s, %s, %s)
-                    and is_current
-                    and coalesce(is_last_step, true)
-                    and to_regclass(format('%%I.%%I', %s, feed)) is not null
-                order by file_id
-                limit 1
+                update audit.files
+                set status = 'same', is_complete = true, ended_at = clock_timestamp()
+                where file_id = %(file_id)s
                 """,
-                (
-                    self._source.name,
-                    arrival.feed.name,
-                    arrival.part,
-                    sha256,
-                    arrival.feed.digest,
-                    self._source.raw_schema,
-                ),
+                **_facts(file),
             )
-            same = cursor.fetchone()
-            if same is None:
-                return False
-            if arrival.is_changes:
-                cursor.execute(
-                    """
-                    update audit.files
-                    set
-                        status = 'same',
-                        is_current = true,
-                        row_count = %s,
-                        rejected_count = %s,
-                        columns = %s,
-                        ended_at = clock_timestamp()
-                    where file_id = %s
-                    """,
-                    (*same[1:], file_id),
-                )
-            else:
-                # The table of a whole file bears the id of its row, so that row stays.
-                cursor.execute("delete from audit.files where file_id = %s", (file_id,))
-                cursor.execute(
-                    """
-                    update audit.files
-                    set file = %s, size_bytes = %s, version = %s, modified_at = %s
-                    where file_id = %s
-                    """,
-                    (item.key, item.size, item.version, item.modified_at, same[0]),
-                )
+        else:
+            # Its partition bears the id of the row that was there, so that row stays.
+            self._fetch(
+                """
+                delete from audit.files where file_id = %(file_id)s;
+                update audit.files
+                set
+                    file = %(file)s,
+                    size_bytes = %(size)s,
+                    version = %(version)s,
+                    modified_at = %(modified_at)s
+                where file_id = %(same)s
+                """,
+                same=file_id,
+                **_facts(file),
+            )
         return True
 
-    def load_of(self, arrival: Arrival) -> int:
+    def load_of(self, file: RawFile) -> int:
         """Returns the load that brought what this file holds.
 
-        Raises LoadError if that is not current: the file has changed since it was listed.
+        Raises LoadError if that is not known: the file has changed since it was listed.
         """
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select load_id
-                from audit.files
-                where
-                    (source, feed, part, file, version) = (%s, %s, %s, %s, %s)
-                    and is_current
-                """,
-                (
-                    self._source.name,
-                    arrival.feed.name,
-                    arrival.part,
-                    arrival.item.key,
-                    arrival.item.version,
-                ),
-            )
-            row = cursor.fetchone()
-        if row is None:
-            raise LoadError(f"{arrival.item.key}: changed since it was listed")
-        load_id: int = row[0]
+        rows = self._fetch(
+            """
+            select load_id
+            from audit.files
+            where
+                (source, feed, part, file, version)
+                = (%(source)s, %(feed)s, %(part)s, %(file)s, %(version)s)
+                and status in ('complete', 'same')
+            order by file_id desc
+            limit 1
+            """,
+            **_facts(file),
+        )
+        if not rows:
+            raise LoadError(f"{file.name}: changed since it was listed")
+        load_id: int = rows[0][0]
         return load_id
 
-    def previous_rows(self, arrival: Arrival) -> int | None:
-        """Returns how many rows the current version of a whole file has; None if there is none."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select cast(sum(row_count - rejected_count) as bigint)
-                from audit.files
-                where (source, feed, part) = (%s, %s, %s) and is_current
-                """,
-                (self._source.name, arrival.feed.name, arrival.part),
-            )
-            row = cursor.fetchone()
-            return row[0] if row else None
+    def previous(self, file: RawFile) -> tuple[str, int] | None:
+        """Returns name and rows of the file that this one replaces; None if there is none."""
+        rows = self._fetch(
+            """
+            select file, row_count - rejected_count
+            from audit.files
+            where
+                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
+                and is_current
+                and file_id <> %(file_id)s
+                and (file = %(file)s or not %(by_name)s)
+            """,
+            by_name=file.is_known_by_name,
+            **_facts(file),
+        )
+        return rows[0] if rows else None
 
-    def taken(self, arrival: Arrival, item: Object, sha256: str) -> tuple[int, int] | None:
-        """Returns how many records of a file were taken in steps, and how many of those rejected.
+    def resume(self, file: RawFile) -> tuple[int, int]:
+        """Returns how many records of a file micro-batches took, and how many were rejected.
 
-        None if all were taken. Raises LoadError if what is there of this part of the feed are
+        The file takes over its id. Raises LoadError if what is loaded of this part of the feed are
         records of other bytes than these.
         """
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select
-                    coalesce(sum(row_count), 0)::bigint,
-                    coalesce(sum(rejected_count), 0)::bigint,
-                    coalesce(bool_or(coalesce(is_last_step, true)), false),
-                    coalesce(bool_or((sha256, declaration) != (%s, %s)), false)
-                from audit.files
-                where (source, feed, part) = (%s, %s, %s) and is_current
-                """,
-                (
-                    sha256,
-                    arrival.feed.digest,
-                    self._source.name,
-                    arrival.feed.name,
-                    arrival.part,
-                ),
+        rows = self._fetch(
+            """
+            select
+                file_id,
+                row_count,
+                rejected_count,
+                (sha256, declaration) = (%(sha256)s, %(declaration)s)
+            from audit.files
+            where
+                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
+                and is_current
+                and (file = %(file)s or not %(by_name)s)
+            """,
+            by_name=file.is_known_by_name,
+            **_facts(file),
+        )
+        if not rows:
+            return 0, 0
+        ((file_id, count, rejected, is_same),) = rows
+        if not is_same:
+            raise LoadError(
+                f"{file.name}: is another file, or declared otherwise, than the one of which "
+                f"{count} records are loaded: load it whole (python -m extract load "
+                f"{self._source.name})"
             )
-            count, rejected, is_whole, is_other = cursor.fetchall()[0]
-            if is_other:
-                raise LoadError(
-                    f"{arrival.item.key}: is another file, or declared otherwise, than the one of "
-                    f"which {count} records are loaded: load it whole (python -m extract load "
-                    f"{self._source.name})"
-                )
-            if is_whole:
-                cursor.execute(
-                    """
-                    update audit.files
-                    set file = %s, size_bytes = %s, version = %s, modified_at = %s
-                    where
-                        (source, feed, part) = (%s, %s, %s)
-                        and is_current
-                        and coalesce(is_last_step, true)
-                    """,
-                    (
-                        item.key,
-                        item.size,
-                        item.version,
-                        item.modified_at,
-                        self._source.name,
-                        arrival.feed.name,
-                        arrival.part,
-                    ),
-                )
-                return None
-            return count, rejected
+        file.file_id, file.is_next_batch = file_id, True
+        return count, rejected
 
-    def reject(
-        self, arrival: Arrival, file_id: int, rejected: Iterator[tuple[int, str, str]]
-    ) -> None:
-        """Stores rejected records of a file: line number, content and reason of each."""
-        with self._connection, self._connection.cursor() as cursor:
-            execute_values(
-                cursor,
-                """
-                insert into audit.rejected_rows
-                    (file_id, source, feed, file, line_number, content, reason)
-                values %s
-                """,
-                (
-                    (file_id, self._source.name, arrival.feed.name, arrival.item.key, *row)
-                    for row in rejected
-                ),
-                page_size=1000,
-            )
-
-    def rejected(self, file_id: int) -> list[tuple[int, str, str]]:
+    def rejected(self, file: RawFile) -> list[tuple[int, str, str]]:
         """Returns the first rejected records of a file: line number, content and reason."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select line_number, content, reason
-                from audit.rejected_rows
-                where file_id = %s
-                order by line_number
-                limit 3
-                """,
-                (file_id,),
-            )
-            return cursor.fetchall()
+        return self._fetch(
+            """
+            select line_number, content, reason
+            from audit.rejected_rows
+            where file_id = %(file_id)s
+            order by line_number
+            limit 3
+            """,
+            **_facts(file),
+        )
 
-    def complete(self, load_id: int) -> None:
-        """Closes a load within the transaction that made it visible; commits nothing itself."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                update audit.loads
-                set
-                    status = 'complete',
-                    ended_at = clock_timestamp(),
-                    row_count = (
-                        select coalesce(sum(row_count - rejected_count), 0)
-                        from audit.files
-                        where files.load_id = loads.load_id and files.status = 'complete'
-                    )
-                where load_id = %s
-                """,
-                (load_id,),
-            )
+    def complete_without_news(self, load_id: int) -> None:
+        """Closes a load that found nothing but bytes that are loaded already."""
+        with self._connection, self._connection.cursor() as cursor:
+            complete(cursor, self._source, load_id, [])
 
     def fail(self, load_id: int, error: str, file_id: int | None = None) -> None:
-        """Closes a load that did not succeed and removes the rows that it had landed.
+        """Closes a load that did not succeed and removes the rows that it had copied.
 
         What it rejected stays to be looked at. `file_id` is the file that was the reason, if one.
         """
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                update audit.loads
-                set status = 'failed', ended_at = clock_timestamp(), error = %s
-                where load_id = %s and status = 'running'
-                """,
-                (error, load_id),
-            )
-            cursor.execute(
-                """
-                update audit.files
-                set
-                    status = 'failed',
-                    ended_at = clock_timestamp(),
-                    error = case when file_id = %s then %s end
-                where load_id = %s and status = 'running'
-                """,
-                (file_id, error, load_id),
-            )
-        clear(self._connection, self._source)
+        self._fetch(
+            """
+            update audit.loads
+            set status = 'failed', ended_at = clock_timestamp(), error = %(error)s
+            where load_id = %(load_id)s and status = 'running';
+            update audit.files
+            set
+                status = 'failed',
+                ended_at = clock_timestamp(),
+                error = case when file_id = %(file_id)s then %(error)s end
+            where load_id = %(load_id)s and status = 'running'
+            """,
+            load_id=load_id,
+            error=error,
+            file_id=file_id,
+        )
+        self._drop_unpublished()
 
     def _fail_interrupted(self) -> None:
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(
-                "select load_id from audit.loads where source = %s and status = 'running'",
-                (self._source.name,),
-            )
-            interrupted = [row[0] for row in cursor.fetchall()]
-        for load_id in interrupted:
+        interrupted = self._fetch(
+            "select load_id from audit.loads where source = %(source)s and status = 'running'"
+        )
+        for (load_id,) in interrupted:
             self.fail(load_id, "interrupted")
+
+    def _drop_unpublished(self) -> None:
+        """Drops the tables that a load filled and did not come to attach to their raw table."""
+        tables = self._fetch(
+            """
+            select relname
+            from pg_class
+            where
+                relnamespace = to_regnamespace(%(schema)s)
+                and relkind = 'r'
+                and not relispartition
+            """,
+            schema=self._source.files_schema,
+        )
+        with self._connection, self._connection.cursor() as cursor:
+            for (table,) in tables:
+                name = Identifier(self._source.files_schema, table)
+                cursor.execute(SQL("drop table {}").format(name))
+
+    def _fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Runs SQL in a transaction of its own; returns its rows, if it gives any."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(sql, {"source": self._source.name, **values})
+            return cursor.fetchall() if cursor.description else []
+
+
+def publish(cursor: extensions.cursor, source: Source, load_id: int, file: RawFile) -> list[str]:
+    """Makes a file's row current within the caller's transaction.
+
+    Returns the partitions whose rows it replaces: its former version; of a whole table, its change
+    files too, unless this load brought them.
+    """
+    values = {"load_id": load_id, "columns": list(file.csv.columns if file.csv else ())}
+    values |= {"source": source.name, "rows": file.rows or 0, "rejected": file.rejected}
+    values |= {"by_name": file.is_known_by_name, "is_whole": file.part in file.feed.files}
+    values |= {"is_complete": file.is_complete, "is_next": file.is_next_batch, **_facts(file)}
+    cursor.execute(
+        """
+        update audit.files
+        set is_current = false, replaced_by_load_id = %(load_id)s
+        where
+            (source, feed) = (%(source)s, %(feed)s)
+            and is_current
+            and file_id <> %(file_id)s
+            and (
+                (part = %(part)s and (file = %(file)s or not %(by_name)s))
+                or (%(is_whole)s and is_change and load_id <> %(load_id)s)
+            )
+        returning file_id
+        """,
+        values,
+    )
+    replaced = [f"{file.feed.name}_{file_id}" for (file_id,) in cursor.fetchall()]
+    cursor.execute(
+        """
+        update audit.files
+        set
+            load_id = %(load_id)s,
+            status = 'complete',
+            is_current = true,
+            is_complete = %(is_complete)s,
+            row_count = %(rows)s + %(rejected)s + case when %(is_next)s then row_count else 0 end,
+            rejected_count = %(rejected)s + case when %(is_next)s then rejected_count else 0 end,
+            columns = %(columns)s,
+            file = %(file)s,
+            size_bytes = %(size)s,
+            version = %(version)s,
+            modified_at = %(modified_at)s,
+            ended_at = clock_timestamp()
+        where file_id = %(file_id)s
+        """,
+        values,
+    )
+    return replaced
+
+
+def complete(
+    cursor: extensions.cursor, source: Source, load_id: int, files: Sequence[RawFile]
+) -> None:
+    """Closes a load within the transaction that makes it visible.
+
+    What former versions of its files rejected, in failed loads too, is of no use any more.
+    """
+    cursor.execute(
+        """
+        update audit.loads
+        set status = 'complete', ended_at = clock_timestamp(), row_count = %(rows)s
+        where load_id = %(load_id)s;
+        delete from audit.rejected_rows
+        where file_id in (
+            select file_id
+            from audit.files
+            where
+                source = %(source)s
+                and (feed, part) in (select * from unnest(%(feeds)s::text[], %(parts)s::text[]))
+                and not is_current
+                and load_id < %(load_id)s
+        )
+        """,
+        {
+            "source": source.name,
+            "load_id": load_id,
+            "rows": sum(file.rows or 0 for file in files),
+            "feeds": [file.feed.name for file in files],
+            "parts": [file.part for file in files],
+        },
+    )
 
 
 def is_loaded(source: Source, warehouse: Warehouse) -> bool:
     """Returns whether anything of the source is visible in the warehouse."""
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("select to_regclass('audit.files') is not null")
-        if not _value(cursor):
+        if cursor.fetchone() != (True,):
             return False
         cursor.execute(
-            "select count(*) from audit.files where source = %s and is_current", (source.name,)
+            "select exists (select from audit.files where source = %s and is_current)",
+            (source.name,),
         )
-        return _value(cursor) > 0
+        return cursor.fetchone() == (True,)
 
 
-def _value(cursor: extensions.cursor) -> int:
-    """Returns the one number of a result that is certain to have it."""
-    number: int = cursor.fetchall()[0][0]
-    return number
+def _facts(file: RawFile) -> dict[str, Any]:
+    return {
+        "file_id": file.file_id,
+        "feed": file.feed.name,
+        "part": file.part,
+        "is_change": file.is_change,
+        "file": file.name,
+        "size": file.item.size,
+        "version": file.item.version,
+        "modified_at": file.item.modified_at,
+        "sha256": file.sha256,
+        "declaration": file.feed.digest,
+    }

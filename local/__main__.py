@@ -1,11 +1,9 @@
-"""Command line of the local stand-ins: up, down, packages, sample and brewery-api."""
+"""Command line of what stands in for the cloud: up, down, packages and sample."""
 
 import argparse
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
-from threading import Event
 
 from local.packages import install_packages
 from local.postgres import ServerError, this_clone
@@ -23,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
     sample = commands.add_parser("sample", help="write sample files in the sources' own formats")
     sample.add_argument("--scale", type=float, default=1.0, help="1 = AdventureWorks' row counts")
     sample.add_argument("--out", type=Path, required=True, help="folder to write into")
-    _add_brewery_api(commands.add_parser("brewery-api", help="serve a brewery API until Ctrl-C"))
     options = parser.parse_args(arguments)
     try:
         if options.command == "up":
@@ -34,11 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             if options.delete:
                 this_clone().delete()
         elif options.command == "packages":
-            print(install_packages())
-        elif options.command == "sample":
-            return _sample(options.scale, options.out)
+            print(install_packages(), file=sys.stderr)
         else:
-            return _serve_breweries(options)
+            return _sample(options.scale, options.out)
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,56 +54,11 @@ def _up(quiet: bool) -> None:
         print(message)
 
 
-def _add_brewery_api(parser: argparse.ArgumentParser) -> None:
-    from local.brewery_api import CHANGES, FAULTS
-
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--file", type=Path, help="a breweries.csv; default: as for a load")
-    parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="may repeat")
-    parser.add_argument("--every", type=int, default=10, help="a fault every N requests (10)")
-    parser.add_argument("--times", type=int, help="how many faults (no end)")
-    parser.add_argument("--retry-after", default="", help="header of 429 and 5xx: seconds or date")
-    parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")
-    parser.add_argument("--total-off-by", type=int, default=0, help="lie about the total")
-    parser.add_argument("--change", action="append", default=[], choices=CHANGES, help="may repeat")
-    parser.add_argument("--change-every", type=int, default=10, help="one every N pages (10)")
-    parser.add_argument("--change-times", type=int, help="how many changes (no end)")
-    parser.add_argument("--as-text", action="store_true", help="numbers as text, as in old replies")
-
-
-def _serve_breweries(options: argparse.Namespace) -> int:
-    from local.brewery_api import Behaviour, BreweryApi, find_breweries, read_breweries
-
-    behaviour = Behaviour(
-        faults=options.fault,
-        every=options.every,
-        times=options.times,
-        retry_after=options.retry_after,
-        delay=options.delay,
-        total_off_by=options.total_off_by,
-        changes=options.change,
-        change_every=options.change_every,
-        change_times=options.change_times,
-        as_text=options.as_text,
-    )
-    try:
-        file = options.file or find_breweries()
-        records = read_breweries(file)
-        api = BreweryApi(records, behaviour, options.port)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    with api, suppress(KeyboardInterrupt):
-        print(f"{len(records):,} breweries of {file}: OPEN_BREWERY_URL={api.url}", flush=True)
-        Event().wait()
-    return 0
-
-
 def _sample(scale: float, out: Path) -> int:
-    from local.sample import generate
+    from local.bucket import write_sample
 
     try:
-        rows = generate(scale, out)
+        rows = write_sample(scale, out)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from common.errors import ConfigurationError, LoadError
 from common.warehouse import find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
+from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.project import code_digest, recall
@@ -61,21 +62,23 @@ def main(arguments: list[str] | None = None) -> int:
         sources = read_sources()
         if options.command == "run":
             chosen = select(sources, options.sources)
-            return run(
-                chosen,
-                find_warehouse(),
-                console,
-                everything=not options.sources,
-                is_full=options.full,
-                full_refresh=options.full_refresh,
-            )
+            with local_defaults(chosen):
+                return run(
+                    chosen,
+                    find_warehouse(),
+                    console,
+                    everything=not options.sources,
+                    is_full=options.full,
+                    full_refresh=options.full_refresh,
+                )
         if options.command == "watch":
             (source,) = select(sources, [options.source])
             return _watch(source, options, console)
-        warehouse = find_warehouse()
-        os.environ.update(warehouse.variables())
-        known = recall(code_digest(warehouse.database)) or start_dbt().known
-        return 0 if print_answers(warehouse, known.answers, console) else 1
+        with local_defaults():
+            warehouse = find_warehouse()
+            os.environ.update(warehouse.variables())
+            known = recall(code_digest(warehouse.database)) or start_dbt().known
+            return 0 if print_answers(warehouse, known.answers, console) else 1
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -110,9 +113,9 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
             f"{source.name}: extract/sources.yml declares no drops for it; to load its files in "
             "steps, say --batch N"
         )
-    warehouse = find_warehouse()
-    os.environ.update(warehouse.variables())
-    with stopped_by_signals() as stop:
+    with local_defaults([source]), stopped_by_signals() as stop:
+        warehouse = find_warehouse()
+        os.environ.update(warehouse.variables())
         clock = Clock(options.every, options.ticks, stop, console)
         if options.batch is not None:
             return watch_steps(source, warehouse, console, clock, options.batch)

@@ -238,7 +238,6 @@ def _load(
                 errors[source.name] = error
                 console.print(f"  {source.name}: not loaded", highlight=False)
                 continue
-            console.print(f"  from {result.origin}", highlight=False, markup=False, soft_wrap=True)
             console.print("\n".join(describe(result)), highlight=False, markup=False)
     return errors
 

@@ -1,16 +1,23 @@
-"""Servers, buckets and warehouses for the tests: all their own, none of them the user's."""
+"""Servers, buckets and warehouses for the tests: all their own, none of them the user's.
 
+With `pytest -n 2` every worker is a process of its own. The workers share one PostgreSQL server and
+the warehouse that is built on it once; each test has a database of its own.
+"""
+
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import boto3
+import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -19,8 +26,8 @@ from local.postgres import Server
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parent.parent
-# The real files, where a developer has them beside the clone; the project does not depend on them.
-SHARED_DATA = ROOT.parent / "shared" / "data"
+# The real files, for whoever has them: only tests know of this folder.
+DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
 
 Rows = list[tuple[Any, ...]]
@@ -35,45 +42,78 @@ class Built:
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
-        if is_place or name.startswith(("AWS_", "DBT_")):
+        is_option = name in ("SCALE", "ACCEPT_SMALLER")
+        if is_place or is_option or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
+    # dlt's working folders are a test's own, as its database is.
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One PostgreSQL server for the whole session, apart from the clone's own."""
-    server = Server(tmp_path_factory.mktemp("server"))
-    env = server.start()
-    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
-        connection.autocommit = True
-        # Nothing of it is to survive the session. (tests/local has servers that must.)
-        connection.cursor().execute("alter system set fsync = off")
-        # It would go round the hundreds of databases, several a second, for nothing.
-        connection.cursor().execute("alter system set autovacuum = off")
-        connection.cursor().execute("select pg_reload_conf()")
-    yield server
-    server.stop()
-    server.delete()
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@contextmanager
+def exclusive(folder: Path, what: str) -> Iterator[None]:
+    """One worker at a time does this."""
+    with (folder / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
-def new_warehouse(server: Server) -> Callable[[], Warehouse]:
-    """Makes an empty database and returns how to reach it."""
-
-    def make() -> Warehouse:
+def server(shared_folder: Path) -> Iterator[Server]:
+    """One PostgreSQL server for the whole run, apart from the clone's own."""
+    server = Server(shared_folder / "server")
+    with (shared_folder / "server.users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
         env = server.start()
-        name = f"test_{uuid4().hex[:12]}"
-        main = _warehouse(env, env["POSTGRES_DB"])
-        with closing(main.connect()) as connection:
+        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
             connection.autocommit = True
-            connection.cursor().execute(f"create database {name}")
+            # Nothing of it is to survive the run. (tests/local has servers that must.)
+            connection.cursor().execute("alter system set fsync = off")
+            # It would go round the hundreds of databases, several a second, for nothing.
+            connection.cursor().execute("alter system set autovacuum = off")
+            connection.cursor().execute("select pg_reload_conf()")
+        yield server
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # Another worker still uses it; the last one stops it.
+        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+            postmaster = psutil.Process(connection.info.backend_pid).parent()
+        # At once, without writing to disk what is deleted then.
+        assert postmaster is not None
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(60)
+        server.delete()
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(server: Server) -> Callable[..., Warehouse]:
+    """Makes a database, empty or a copy of a template, and returns how to reach it."""
+
+    def make(template: str = "template1", name: str = "") -> Warehouse:
+        env = server.start()
+        name = name or f"test_{uuid4().hex[:12]}"
+        _administer(env, f"drop database if exists {name} with (force)")
+        _administer(env, f"create database {name} template {template}")
         return _warehouse(env, name)
 
     return make
+
+
+def _administer(env: dict[str, str], statement: str) -> None:
+    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
 
 
 def _warehouse(env: dict[str, str], database: str) -> Warehouse:
@@ -87,9 +127,12 @@ def _warehouse(env: dict[str, str], database: str) -> Warehouse:
 
 
 @pytest.fixture
-def warehouse(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
-    """An empty database of the test's own."""
-    return new_warehouse()
+def warehouse(new_warehouse: Callable[..., Warehouse]) -> Warehouse:
+    """An empty database of the test's own.
+
+    Its name is always the same, in a worker: dbt parses a project anew for another database.
+    """
+    return new_warehouse(name=f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +151,21 @@ def rows_of() -> Callable[[Warehouse, str], Rows]:
 def query(warehouse: Warehouse, rows_of: Callable[[Warehouse, str], Rows]) -> Callable[[str], Rows]:
     """Runs one query on the test's own warehouse."""
     return lambda sql: rows_of(warehouse, sql)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real files: REAL_DATA, by default ../shared/data beside the clone.
+
+    Tests that need it are skipped, and reported as skipped, where the default folder is missing.
+    """
+    named = os.environ.get("REAL_DATA")
+    folder = Path(named).resolve() if named else DEFAULT_REAL_DATA
+    if not folder.is_dir():
+        if named:
+            raise NotADirectoryError(f"REAL_DATA: {named}: there is no such folder")
+        pytest.skip("the real files are not on this machine (REAL_DATA names their folder)")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +213,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables of the programs that tests start: dbt writes to folders that are not the user's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     dbt = tmp_path_factory.mktemp("dbt")
-    return {**kept, "DBT_TARGET_PATH": str(dbt / "target"), "DBT_LOG_PATH": str(dbt / "logs")}
+    return {
+        **kept,
+        "DBT_TARGET_PATH": str(dbt / "target"),
+        "DBT_LOG_PATH": str(dbt / "logs"),
+        "DLT_DATA_DIR": str(dbt / "dlt"),
+    }
+
+
+def _own_dlt() -> dict[str, str]:
+    """Returns dlt's folder of the running test; nothing while session fixtures are made."""
+    return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +234,7 @@ def run_module(environment: dict[str, str]) -> Callable[..., subprocess.Complete
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**environment, **variables},
+            env={**environment, **_own_dlt(), **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -198,18 +266,42 @@ def dbt(environment: dict[str, str]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def built_warehouse(
-    new_warehouse: Callable[[], Warehouse],
+def built_template(
+    server: Server,
+    new_warehouse: Callable[..., Warehouse],
+    shared_folder: Path,
     small_bucket: Path,
     run_module: Callable[..., subprocess.CompletedProcess[str]],
     dbt: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
-    """The small sample, loaded, built with every test of the dbt project, and documented."""
-    warehouse = new_warehouse()
-    loaded = run_module("extract", "load", BUCKET_URL=str(small_bucket), **warehouse.variables())
-    assert loaded.returncode == 0, loaded.stderr
-    target = tmp_path_factory.mktemp("built")
-    dbt(warehouse, "build", "--no-use-colors", target=target)
-    dbt(warehouse, "docs", "generate", target=target)
-    return Built(warehouse, target)
+    """The small sample, loaded, built with every test of the dbt project, and documented: once.
+
+    Nobody may connect to this database, so that PostgreSQL can copy it at any time.
+    """
+    built = shared_folder / "built" / "target"
+    with exclusive(shared_folder, "built"):
+        if not (built / "database").exists():
+            warehouse = new_warehouse()
+            bucket = str(small_bucket)
+            loaded = run_module("extract", "load", BUCKET_URL=bucket, **warehouse.variables())
+            assert loaded.returncode == 0, loaded.stderr
+            dbt(warehouse, "build", "--no-use-colors", target=built)
+            dbt(warehouse, "docs", "generate", target=built)
+            _administer(
+                server.start(), f"alter database {warehouse.database} allow_connections false"
+            )
+            (built / "database").write_text(warehouse.database, encoding="utf-8")
+    name = (built / "database").read_text(encoding="utf-8")
+    return Built(_warehouse(server.start(), name), built)
+
+
+@pytest.fixture(scope="session")
+def built_warehouse(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Built:
+    """The built warehouse, to be read: the tests of a worker share this copy."""
+    return Built(new_warehouse(built_template.warehouse.database), built_template.target_path)
+
+
+@pytest.fixture
+def built_copy(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Warehouse:
+    """A copy of the built warehouse that is the test's own, to be changed. Takes 0.2 s."""
+    return new_warehouse(built_template.warehouse.database)

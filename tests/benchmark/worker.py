@@ -9,7 +9,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -48,19 +47,6 @@ def copy(folder: Path) -> float:
         return time.perf_counter() - started
 
 
-def copy_at_once(folder: Path) -> float:
-    """A connection for each file, as many at once as there are processors."""
-    paths = files(folder)
-    connections = [_connect() for _ in paths]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        started = time.perf_counter()
-        list(pool.map(_copy, connections, paths))
-        seconds = time.perf_counter() - started
-    for connection in connections:
-        connection.close()
-    return seconds
-
-
 def load(folder: Path) -> float:
     """Our load. A small one into another database brings in all that is imported on the way."""
     from extract.declaration import read_sources
@@ -74,35 +60,6 @@ def load(folder: Path) -> float:
     started = time.perf_counter()
     load(source, warehouse)
     return time.perf_counter() - started
-
-
-def pandas(folder: Path) -> float:
-    """What public solutions do."""
-    from pandas import read_csv
-    from sqlalchemy import URL, create_engine
-
-    warehouse = find_warehouse()
-    url = URL.create(
-        "postgresql+psycopg2",
-        username=warehouse.user,
-        password=warehouse.password,
-        host=warehouse.host,
-        port=warehouse.port,
-        database=warehouse.database,
-    )
-    with create_engine(url).connect() as connection:
-        started = time.perf_counter()
-        for path in files(folder):
-            read_csv(path, sep=DELIMITER).to_sql(
-                table_of(path),
-                connection,
-                schema=SCHEMA,
-                index=False,
-                method="multi",
-                chunksize=5000,
-            )
-        connection.commit()
-        return time.perf_counter() - started
 
 
 def star_by_hand(folder: Path) -> float:
@@ -132,7 +89,7 @@ def star_by_dbt(folder: Path) -> float:
 
 
 WORK: dict[str, Callable[[Path], float]] = {
-    work.__name__: work for work in (copy, copy_at_once, load, pandas, star_by_hand, star_by_dbt)
+    work.__name__: work for work in (copy, load, star_by_hand, star_by_dbt)
 }
 
 

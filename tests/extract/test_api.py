@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,12 +18,15 @@ from common.warehouse import Warehouse
 from extract import api
 from extract.declaration import Source, read_sources
 from extract.load import load
-from local.brewery_api import FILE, Behaviour, BreweryApi, find_breweries, read_breweries
+from local.brewery_api import FILE, read_breweries
+from local.defaults import local_defaults
+
+from .faulty_api import Behaviour
+from .faulty_api import FaultyApi as BreweryApi
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Serve = Callable[..., BreweryApi]
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 BREWERIES = "raw_open_brewery.breweries"
 # 236 sample records make 12 pages; with an empty one, and what the API says of itself before and
 # after, that is 15 requests.
@@ -41,7 +43,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def source() -> Source:
     source = read_sources()["open_brewery"]
     assert source.api
-    return replace(source, api=replace(source.api, page_size=PAGE_SIZE))
+    api = source.api.model_copy(update={"page_size": PAGE_SIZE})
+    return source.model_copy(update={"api": api})
 
 
 @pytest.fixture(scope="module")
@@ -385,19 +388,28 @@ def test_with_nothing_set_the_stand_in_serves_the_bucket(
     # Nobody asks a proxy for what is on this machine.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("BUCKET_URL", small_bucket.as_uri())
-    assert find_breweries() == small_bucket / FILE
-    assert load(source, warehouse).rows == len(records)
+    for name, value in warehouse.variables().items():
+        monkeypatch.setenv(name, value)
+    with local_defaults([source]):
+        assert load(source, warehouse).rows == len(records)
     assert ids(query) == sorted(record["id"] for record in records)
 
 
-@pytest.mark.skipif(not (SHARED / FILE).is_file(), reason="the real file is not on this machine")
 def test_the_real_breweries_arrive_whole(
-    warehouse: Warehouse, query: Query, monkeypatch: pytest.MonkeyPatch, dbt: Callable[..., Path]
+    real_data: Path,
+    warehouse: Warehouse,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    dbt: Callable[..., Path],
 ) -> None:
-    monkeypatch.setenv("BUCKET_URL", str(SHARED))
+    for name, value in warehouse.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BUCKET_URL", str(real_data))
     monkeypatch.setattr(api, "READ_TIMEOUT", 30)
-    assert load(read_sources()["open_brewery"], warehouse).rows == 11_822
-    with (SHARED / FILE).open(encoding="utf-8", newline="") as file:
+    source = read_sources()["open_brewery"]
+    with local_defaults([source]):
+        assert load(source, warehouse).rows == 11_822
+    with (real_data / FILE).open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     landed = query(f"select {', '.join(rows[0])} from {BREWERIES}")
     assert sorted(rows[1:]) == sorted([value or "" for value in row] for row in landed)

@@ -1,4 +1,7 @@
-"""Change files: the newest row of each key shows, whatever order they come in."""
+"""Change files are appended, replaced and retired, in whatever order they come in.
+
+dbt finds the newest row of each key (tests/marts); here a query does, in the same order.
+"""
 
 import random
 from collections.abc import Callable
@@ -27,20 +30,22 @@ sources:
         newest_by: changed
         columns: [id, name, changed]
         max_rejected: 50%
-        keep: {keep}
       log:
         changes: log/*.csv
         key: [id]
         newest_by: changed
         columns: [id, changed]
 """
-ITEMS = "select id, name from raw_shop.items order by id"
+ITEMS = """
+    select distinct on (id) id, name from raw_shop.items
+    order by id, changed::timestamp desc, _load_id desc, _file_id desc, _source_row desc
+"""
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     path = tmp_path / "sources.yml"
-    path.write_text(DECLARATION.format(keep=3))
+    path.write_text(DECLARATION)
     return read_sources(path)["shop"]
 
 
@@ -72,8 +77,16 @@ def test_new_and_changed_rows_apply_to_the_whole_table(
     ]
     assert query(ITEMS) == [("1", "one"), ("2", "TWO"), ("3", "three")]
     assert query(
-        "select id, _source_file, _source_line, _load_id from raw_shop.items order by id"
-    ) == [("1", "items.csv", 2, 1), ("2", "changes/a.csv", 2, 2), ("3", "changes/a.csv", 3, 2)]
+        """
+        select id, _source_file, _source_line, _load_id, _is_change from raw_shop.items
+        order by id, _load_id
+        """
+    ) == [
+        ("1", "items.csv", 2, 1, False),
+        ("2", "items.csv", 3, 1, False),
+        ("2", "changes/a.csv", 2, 2, True),
+        ("3", "changes/a.csv", 3, 2, True),
+    ]
     assert load(source, warehouse).rows == 0
 
 
@@ -82,7 +95,7 @@ def test_late_and_unordered_files_do_no_harm(
 ) -> None:
     put("items.csv", "1,whole,2024-01-05")
     put("changes/z.csv", "1,older,2024-01-04", "2,newest,2024-01-09")
-    put("changes/a.csv", "2,older,2024-01-08 23:59", "2,oldest,2024-01-01")
+    put("changes/a.csv", "2,older,2024-01-08 23:59:00", "2,oldest,2024-01-01")
     load(source, warehouse)
     put("changes/late.csv", "2,late,2024-01-02")
     load(source, warehouse)
@@ -115,6 +128,10 @@ def test_a_new_whole_table_replaces_the_changes_before_it(
     put("items.csv", "1,uno,2024-01-15")
     load(source, warehouse)
     assert query(ITEMS) == [("1", "uno")]
+    assert query(
+        "select file, is_current, replaced_by_load_id from audit.files order by file_id"
+    ) == [("items.csv", False, 2), ("changes/a.csv", False, 2), ("items.csv", True, None)]
+    assert load(source, warehouse).rows == 0, "the change files that it took over are known"
     put("changes/b.csv", "2,dos,2024-03-01")
     load(source, warehouse)
     assert query(ITEMS) == [("1", "uno"), ("2", "dos")]
@@ -151,21 +168,17 @@ def test_a_feed_of_changes_alone_is_there_before_its_first_file(
     assert query("select id, extra from raw_shop.log") == [("7", "new")]
 
 
-def test_superseded_rows_are_kept_as_long_as_declared(
-    tmp_path: Path, put: Put, warehouse: Warehouse, query: Query
+def test_a_corrected_change_file_replaces_what_its_former_version_brought(
+    source: Source, put: Put, warehouse: Warehouse, query: Query
 ) -> None:
-    path = tmp_path / "two.yml"
-    path.write_text(DECLARATION.format(keep=2))
-    source = read_sources(path)["shop"]
-    put("items.csv", "1,zero,2024-01-01")
-    for day in range(1, 6):
-        put("changes/a.csv", f"1,day {day},2024-02-0{day}")
-        load(source, warehouse)
-    assert query(ITEMS) == [("1", "day 5")]
-    assert query("select name from raw_shop_history.items_changes order by _file_id") == [
-        ("day 4",),
-        ("day 5",),
-    ]
+    put("items.csv", "1,one,2024-01-01", "2,two,2024-01-01")
+    put("changes/a.csv", "1,wrong,2024-02-01", "2,TWO,2024-02-01")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "wrong"), ("2", "TWO")]
+    put("changes/a.csv", "2,TWO,2024-02-01")
+    load(source, warehouse)
+    assert query(ITEMS) == [("1", "one"), ("2", "TWO")]
+    assert query("select count(*) from raw_shop.items where _is_change") == [(1,)]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -42,7 +42,7 @@ def test_a_declaration_is_read(path: Path) -> None:
         ("file:", "flie:", r"shop: feeds: items: unknown key 'flie'; did you mean 'file'\?"),
         ("        file: items.csv\n", "", "items: 'file' is missing"),
         ("[id, name]", "[id, id]", "a name is listed twice"),
-        ("[id, name]", "id", "expected a list of names"),
+        ("[id, name]", "id", "columns: Input should be a valid tuple"),
         ("items:", "Items-1:", "snake_case"),
         ('"|"', '"||"', "one character each"),
         ("sources:", "source:", "unknown key 'source'; did you mean 'sources'"),
@@ -88,7 +88,7 @@ def test_an_api_is_read(path: Path) -> None:
     [
         ("page_size", "pages", "api: unknown key 'pages'"),
         ("url: https://shop.example, ", "", "api: 'url' is missing"),
-        ("20", "none", "page_size: expected a number"),
+        ("20", "none", "api: page_size: Input should be a valid integer"),
         ("        key: [id]\n", "", "items: of an API, it has a key"),
         ("v1/items", "v1/*", "items: of an API, it has a key, and one path as its file"),
     ],

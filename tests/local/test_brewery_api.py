@@ -10,8 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from local import brewery_api
-from local.brewery_api import FILE, BreweryApi, find_breweries, read_breweries
+from local.brewery_api import FILE, BreweryApi, read_breweries
 from local.sample import generate
 from local.sample.breweries import BREWERY_HEADER, brewery_rows
 
@@ -73,18 +72,3 @@ def test_the_sample_has_the_dirt_of_the_real_data() -> None:
     assert all(any(not record[name] for record in records) for name in ("phone", "longitude"))
     assert len({record["id"] for record in records}) == len(records)
     assert all(re.fullmatch(r"[0-9a-f-]{36}", record["id"]) for record in records)
-
-
-def test_what_is_served_is_the_bucket_then_data_beside_the_clone_then_the_sample(
-    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(brewery_api, "ROOT", tmp_path / "clone")
-    monkeypatch.setattr(brewery_api, "ensure_sample", lambda: tmp_path / "sample")
-    assert find_breweries() == tmp_path / "sample" / FILE
-    shared = tmp_path / "shared" / "data" / FILE
-    shared.parent.mkdir(parents=True)
-    shared.touch()
-    monkeypatch.setenv("BUCKET_URL", "s3://bucket")
-    assert find_breweries() == shared
-    monkeypatch.setenv("BUCKET_URL", str(sample))
-    assert find_breweries() == sample / FILE

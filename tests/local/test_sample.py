@@ -18,7 +18,6 @@ import local.sample
 from local.sample import generate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REAL = REPOSITORY.parent / "shared" / "data" / "adventure_works"
 
 PERSON = "adventure_works/person/Person.Person.csv"
 PRODUCT = "adventure_works/production/Production.Product.csv"
@@ -359,11 +358,10 @@ def test_bytes_are_in_the_raw_format(whole: Bucket, path: str) -> None:
     assert [row for row in rows if not shape.fullmatch(row)] == []
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this repository")
 @pytest.mark.parametrize("path", FIELDS)
-def test_real_files_have_the_same_format(path: str) -> None:
+def test_real_files_have_the_same_format(path: str, real_data: Path) -> None:
     """The patterns above describe the real files too, not only what the generator writes."""
-    data = (REAL.parent / path).read_bytes().decode("utf-8-sig")
+    data = (real_data / path).read_bytes().decode("utf-8-sig")
     header, *rows = data.split("\r\n")[:-1]
     assert header == ";".join(FIELDS[path])
     patterns = dict(FIELDS[path])

@@ -14,7 +14,6 @@ from local.sample import generate
 # SHA-256 over both files at scale 0.01, as in test_sample.py: the same on any machine and Python.
 DIGEST = "1d242590d784c72317750765eac60adf00e380394662326b02fdbd3cce221727"
 NUMBERS = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 Record = dict[str, str]
 
@@ -92,10 +91,9 @@ def test_incomes_follow_education_sex_and_age(whole: Path) -> None:
     assert share("age", "17", "18", "19") < 0.1 < share("age", "45")
 
 
-@pytest.mark.skipif(not (REAL / "census").is_dir(), reason="the real files are not here")
-def test_the_names_are_the_real_ones(whole: Path) -> None:
+def test_the_names_are_the_real_ones(whole: Path, real_data: Path) -> None:
     names = [name for name in FEED.columns if name not in NUMBERS]
-    real, sample = records(REAL), records(whole)
+    real, sample = records(real_data), records(whole)
     for name in names:
         assert {record[name] for record in sample} <= {record[name] for record in real}
     levels = {(record["education"], record["education_num"]) for record in real}

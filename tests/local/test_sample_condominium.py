@@ -10,9 +10,6 @@ import pytest
 
 from local.sample import generate
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-REAL = REPOSITORY.parent / "shared" / "data" / "condominium"
-
 # SHA-256 over the four files at scales up to 1: change it together with the generator.
 DIGEST = "9fb8c16a85bf79b20879975165d3c92d3d071d1b379e0f2a4f51daedd64fe368"
 
@@ -73,10 +70,9 @@ def test_bytes_are_in_the_raw_format(sample: Path, name: str) -> None:
     assert_raw_format((sample / name).read_bytes(), name)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this repository")
 @pytest.mark.parametrize("name", FILES)
-def test_real_files_have_the_same_format(name: str) -> None:
-    assert_raw_format((REAL / name).read_bytes(), name)
+def test_real_files_have_the_same_format(name: str, real_data: Path) -> None:
+    assert_raw_format((real_data / "condominium" / name).read_bytes(), name)
 
 
 def assert_raw_format(data: bytes, name: str) -> None:

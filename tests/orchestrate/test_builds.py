@@ -108,7 +108,7 @@ def test_a_source_that_cannot_be_loaded_keeps_no_other_from_being_built(
     assert done.returncode == 1
     assert "adventure_works: not loaded" in done.stdout
     assert "ListPrice is missing" in done.stderr.splitlines()[-1]
-    assert f"from {bucket}/condominium" in done.stdout
+    assert f"condominium: {bucket} (BUCKET_URL)" in done.stdout
     assert "condominium_totals_by_condominium" in done.stdout
     assert query("select count(*) > 0 from marts_condominium.fact_transaction") == [(True,)]
 

@@ -14,10 +14,6 @@ from common.warehouse import Warehouse
 Run = Callable[[Path], subprocess.CompletedProcess[str]]
 Query = Callable[[str], list[tuple[Any, ...]]]
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_real_files = pytest.mark.skipif(
-    not (SHARED / "condominium").is_dir(), reason="the real files are not on this machine"
-)
 FACT = "select count(*), sum(amount) from marts_condominium.fact_transaction"
 
 
@@ -59,9 +55,10 @@ def change(bucket: Path, name: str, row: int, column: int, value: str) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
-@needs_real_files
-def test_the_reports_on_the_real_files_are_the_known_ones(run: Run, query: Query) -> None:
-    done = run(SHARED)
+def test_the_reports_on_the_real_files_are_the_known_ones(
+    real_data: Path, run: Run, query: Query
+) -> None:
+    done = run(real_data)
     assert query(
         """
         select condominium_id, transaction_count, total_amount

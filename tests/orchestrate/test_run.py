@@ -16,10 +16,6 @@ from local.sample import generate
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Query = Callable[[str], list[tuple[Any, ...]]]
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_real_files = pytest.mark.skipif(
-    not (SHARED / "adventure_works").is_dir(), reason="the real files are not on this machine"
-)
 PRODUCTS = "adventure_works/production/Production.Product.csv"
 LINES = "adventure_works/sales/Sales.SalesOrderDetail.csv"
 HEADERS = "adventure_works/sales/Sales.SalesOrderHeader.csv"
@@ -52,10 +48,16 @@ def change(path: Path, before: str, after: str) -> None:
     path.write_bytes(data.replace(before.encode(), after.encode(), 1))
 
 
-def expected(name: str) -> list[tuple[str, ...]]:
-    path = SHARED / "adventure_works" / "expected" / name
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [tuple(row) for row in list(csv.reader(file))[1:]]
+@pytest.fixture
+def expected(real_data: Path) -> Callable[[str], list[tuple[str, ...]]]:
+    """Reads the known answer with this file name."""
+
+    def read(name: str) -> list[tuple[str, ...]]:
+        path = real_data / "adventure_works" / "expected" / name
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [tuple(row) for row in list(csv.reader(file))[1:]]
+
+    return read
 
 
 def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
@@ -63,10 +65,11 @@ def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     return [tuple("" if value is None else str(value) for value in row) for row in rows]
 
 
-@needs_real_files
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_the_answers_on_the_real_files_are_the_known_ones(
     kind: str,
+    real_data: Path,
+    expected: Callable[[str], list[tuple[str, ...]]],
     run: Run,
     warehouse: Warehouse,
     query: Query,
@@ -74,7 +77,7 @@ def test_the_answers_on_the_real_files_are_the_known_ones(
     s3: dict[str, str],
     s3_bucket: Callable[[Path], str],
 ) -> None:
-    url = str(SHARED) if kind == "folder" else s3_bucket(SHARED)
+    url = str(real_data) if kind == "folder" else s3_bucket(real_data)
     done = run("adventure_works", BUCKET_URL=url, **s3)
     assert (done.returncode, done.stderr) == (0, "")
     compiled = dbt(warehouse, "compile", "--select", "resource_type:analysis") / "compiled"

@@ -286,7 +286,7 @@ class Script:
         if isinstance(load, Exception):
             raise load
         assert isinstance(load, int)
-        return LoadResult("census", (FileResult("adult", "Adult.data", load),), 0.1)
+        return LoadResult("census", "", (FileResult("adult", "Adult.data", load),), 0.1)
 
     def _build(self, kind: str) -> bool:
         self.done.append(kind)

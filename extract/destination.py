@@ -1,0 +1,427 @@
+"""The destination: dlt's postgres, with COPY for files and one transaction that publishes a load.
+
+A raw table is partitioned by file: dlt makes it once and adds columns to it; each file becomes a
+table of its own, which is filled in the transaction that makes it (so COPY needs no write-ahead log
+and freezes its rows) and attached when all files of the load are there. Readers see the rows of the
+last complete load, whatever becomes of this one.
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg2
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import LoadJob, RunnableLoadJob
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations import postgres
+from dlt.destinations.exceptions import DatabaseTransientException
+from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+from dlt.destinations.impl.postgres.postgres import PostgresClient
+from psycopg2 import extensions
+from psycopg2.sql import SQL, Composable, Identifier, Literal
+
+from common.errors import FileError, LoadError
+from common.progress import Progress
+from common.storage import CHUNK_BYTES
+from extract import ledger
+from extract.declaration import Source
+from extract.files import RawFile
+from extract.reader import (
+    COPY_QUOTE,
+    FILE_ID,
+    IS_CHANGE,
+    LINE,
+    LOAD_ID,
+    LOADED_AT,
+    ROW,
+    SOURCE_FILE,
+    PlainLines,
+    Record,
+)
+
+# Replacing rows takes a lock that readers wait for. It is given up before PostgreSQL would look for
+# a deadlock (deadlock_timeout, 1 s), so that no reader is ever its victim, and tried again.
+LOCK_MILLISECONDS = 500
+LOCK_ATTEMPTS = 60
+
+T = TypeVar("T")
+
+
+@dataclass
+class Load:
+    """One load of a source: what the destination has to know of it, and what went wrong in it."""
+
+    source: Source
+    load_id: int
+    loaded_at: datetime
+    files: Sequence[RawFile]
+    progress: Progress
+    # Feeds without a raw table.
+    missing: Sequence[str]
+    # Looks at what was rejected, and at how many rows there are; raises FileError.
+    check: Callable[[RawFile], None]
+    failures: list[BaseException] = field(default_factory=list)
+
+
+class _Types(PostgresTypeMapper):
+    """dlt's types, with PostgreSQL's own word for text."""
+
+    sct_to_unbound_dbt = PostgresTypeMapper.sct_to_unbound_dbt | {"text": "text"}
+    dbt_to_sct = PostgresTypeMapper.dbt_to_sct | {"text": "text"}
+
+
+class Warehouse(postgres):
+    """dlt's postgres destination, for one load of a source.
+
+    Its jobs are JSON files that name a file of the load: {"file_id": 17, "path": "…"}; or none, for
+    a raw table that is to be made although nothing came for it yet.
+    """
+
+    def __init__(self, credentials: Any = None, load: Load | None = None, **more: Any) -> None:
+        """Takes no `load` where data is only read, as by dlt's command line."""
+        super().__init__(credentials=credentials, **more)
+        self.load = load
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        capabilities.supported_loader_file_formats = ["insert_values", "jsonl"]
+        capabilities.type_mapper = _Types
+        capabilities.loader_file_format_selector = None  # type: ignore[assignment]
+        return capabilities
+
+    @property
+    def client_class(self) -> type[PostgresClient]:
+        """The client, which dlt makes anew for every job."""
+        return WarehouseClient
+
+    def client(
+        self, schema: Schema, initial_config: PostgresClientConfiguration | None = None
+    ) -> PostgresClient:
+        """Returns a client that knows the load."""
+        client = super().client(schema, initial_config)  # type: ignore[arg-type]
+        client.load = self.load  # type: ignore[attr-defined]
+        return client
+
+
+class WarehouseClient(PostgresClient):
+    """Makes raw tables, runs the jobs that fill them, and publishes what they filled."""
+
+    load: Load
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """Returns the job for a file of the load; dlt's own tables have jobs of dlt's own."""
+        if file_path.endswith(".jsonl"):
+            return CopyJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def _get_table_update_sql(
+        self, table_name: str, new_columns: Sequence[TColumnSchema], generate_alter: bool
+    ) -> list[str]:
+        statements = super()._get_table_update_sql(table_name, new_columns, generate_alter)
+        if not generate_alter and any(column["name"] == FILE_ID for column in new_columns):
+            statements[0] += f' partition by list ("{FILE_ID}")'
+        return statements
+
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """Makes the schema of the raw tables, and that of their partitions."""
+        super().initialize_storage(truncate_tables)  # type: ignore[arg-type]
+        with self.sql_client.begin_transaction(), self._cursor() as cursor:
+            schema = Identifier(self.load.source.files_schema)
+            _execute(cursor, "create schema if not exists {schema}", schema=schema)
+
+    def update_stored_schema(self, *arguments: Any, **named: Any) -> Any:
+        """Makes raw tables, or adds columns to them, as soon as nobody reads them."""
+        update = super().update_stored_schema
+        return self._patiently(lambda: update(*arguments, **named))
+
+    def complete_load(self, load_id: str) -> None:
+        """Publishes all files of the load, and dlt's record of it, in one transaction.
+
+        Raises FileError if one of them is broken, LoadError if the tables stay in use.
+        """
+        for file in self.load.files:
+            if file.problems:
+                raise FileError(file.problems[0], file.file_id)
+            self.load.check(file)
+
+        def publish() -> None:
+            with self.sql_client.begin_transaction(), self._cursor() as cursor:
+                for file in self.load.files:
+                    self._publish(cursor, file)
+                ledger.complete(cursor, self.load.source, self.load.load_id, self.load.files)
+                super(WarehouseClient, self).complete_load(load_id)
+
+        self._patiently(publish)
+
+    def _publish(self, cursor: extensions.cursor, file: RawFile) -> None:
+        """Attaches a file's table to the raw table, in place of those that it replaces."""
+        source = self.load.source
+        replaced = ledger.publish(cursor, source, self.load.load_id, file)
+        names = {
+            "raw": Identifier(source.raw_schema, file.feed.name),
+            "table": Identifier(source.files_schema, self._table(file)),
+            "file_id": Literal(file.file_id),
+        }
+        for table in replaced:
+            _execute(
+                cursor, "drop table {old}", old=Identifier(source.files_schema, table), **names
+            )
+        if file.is_next_batch:
+            columns = SQL(", ").join(map(Identifier, self.schema.get_table_columns(file.feed.name)))
+            _execute(
+                cursor,
+                "insert into {raw} ({columns}) select {columns} from {table}; drop table {table}",
+                columns=columns,
+                **names,
+            )
+        else:
+            _execute(
+                cursor,
+                "alter table {raw} attach partition {table} for values in ({file_id})",
+                **names,
+            )
+
+    def fill(self, file: RawFile) -> None:
+        """Makes a file's table and copies its records into it, or notes what is wrong with it."""
+        lines = (
+            file.opened.plain_lines() if not (file.is_change or file.batch is not None) else None
+        )
+        with self.load.progress.step(f"{file.opened.where}: into PostgreSQL"):
+            if lines is None or not self._copy_plain(file, lines):
+                self._copy_records(file)
+
+    def _copy_plain(self, file: RawFile, lines: PlainLines) -> bool:
+        """Copies the file as it is; returns False, and leaves no table, if COPY objects."""
+        try:
+            with self.sql_client.begin_transaction(), self._cursor() as cursor:
+                self._make_table(cursor, file, numbered_from=file.opened.header_lines + 1)
+                self._copy(cursor, file, lines, file.opened.columns, file.feed.format.delimiter)
+                file.rows = cursor.rowcount
+                if file.rows != lines.lines:
+                    # Quoted line ends: the numbers of lines are not those of records.
+                    raise _NotPlainError
+                self._end_numbering(cursor, file)
+        except _NotPlainError:
+            return False
+        except psycopg2.errors.QueryCanceled:
+            if lines.is_misread:
+                return False
+            raise
+        except psycopg2.DataError:
+            return False
+        return True
+
+    def _copy_records(self, file: RawFile) -> None:
+        """Copies the file's records one by one, and those that it rejects to the ledger."""
+        stream = _RecordLines(file.records())
+        with self.sql_client.begin_transaction(), self._cursor() as cursor:
+            self._make_table(cursor, file)
+            columns = (LINE, ROW, *file.opened.columns)
+            self._copy(cursor, file, stream, columns, ",")
+            if stream.error:
+                raise stream.error
+            file.rows, file.rejected = stream.rows, len(stream.rejected)
+            if cursor.rowcount != stream.rows:
+                file.problems.append(f"{file.opened.where}: PostgreSQL took only some of it")
+        with self.sql_client.begin_transaction(), self._cursor() as cursor:
+            cursor.copy_expert(
+                "copy audit.rejected_rows from stdin (format csv)",
+                _as_csv(
+                    (
+                        file.file_id,
+                        self.load.source.name,
+                        file.feed.name,
+                        file.name,
+                        record.line,
+                        record.content,
+                        record.reason,
+                    )
+                    for record in stream.rejected
+                ),
+            )
+
+    def _table(self, file: RawFile) -> str:
+        """Returns the name of the table that a file's records are copied to."""
+        return f"{file.table}_next" if file.is_next_batch else file.table
+
+    def _make_table(
+        self, cursor: extensions.cursor, file: RawFile, numbered_from: int | None = None
+    ) -> None:
+        """Makes a table like the raw one, whose lineage is filled in by itself."""
+        source = self.load.source
+        table = Identifier(source.files_schema, self._table(file))
+        _execute(
+            cursor,
+            "create table {table} (like {raw}, check ({file_id} = {id}))",
+            table=table,
+            raw=Identifier(source.raw_schema, file.feed.name),
+            file_id=Identifier(FILE_ID),
+            id=Literal(file.file_id),
+        )
+        defaults: dict[str, Composable] = {
+            FILE_ID: Literal(file.file_id),
+            SOURCE_FILE: Literal(file.name),
+            LOAD_ID: Literal(self.load.load_id),
+            LOADED_AT: Literal(self.load.loaded_at),
+        }
+        if file.feed.changes:
+            defaults[IS_CHANGE] = Literal(file.is_change)
+            _execute(
+                cursor,
+                "alter table {table} add check ({column} = {value})",
+                table=table,
+                column=Identifier(IS_CHANGE),
+                value=Literal(file.is_change),
+            )
+        for column, start in self._numbering(numbered_from).items():
+            sequence = f"{self._table(file)}{column}"
+            _execute(
+                cursor,
+                "create unlogged sequence {sequence} minvalue {start} cache 1000 "
+                "owned by {table}.{column}",
+                sequence=Identifier(source.files_schema, sequence),
+                start=Literal(start),
+                table=table,
+                column=Identifier(column),
+            )
+            name = Literal(f'"{source.files_schema}"."{sequence}"')
+            defaults[column] = SQL("nextval({})").format(name)
+        _execute(
+            cursor,
+            "alter table {table} {defaults}",
+            table=table,
+            defaults=SQL(", ").join(
+                SQL("alter {} set default {}").format(Identifier(column), value)
+                for column, value in defaults.items()
+            ),
+        )
+
+    def _numbering(self, numbered_from: int | None) -> dict[str, int]:
+        return {} if numbered_from is None else {LINE: numbered_from, ROW: 1}
+
+    def _end_numbering(self, cursor: extensions.cursor, file: RawFile) -> None:
+        schema = self.load.source.files_schema
+        for column in (LINE, ROW):
+            _execute(
+                cursor,
+                "alter table {table} alter {column} drop default; drop sequence {sequence}",
+                table=Identifier(schema, self._table(file)),
+                column=Identifier(column),
+                sequence=Identifier(schema, f"{self._table(file)}{column}"),
+            )
+
+    def _copy(
+        self,
+        cursor: extensions.cursor,
+        file: RawFile,
+        lines: "PlainLines | _RecordLines",
+        columns: Sequence[str],
+        delimiter: str,
+    ) -> None:
+        copy = SQL(
+            "copy {table} ({columns}) from stdin (format csv, freeze true, delimiter {delimiter}, "
+            "quote {quote}, force_null ({text}), encoding 'utf-8')"
+        ).format(
+            table=Identifier(self.load.source.files_schema, self._table(file)),
+            columns=SQL(", ").join(map(Identifier, columns)),
+            delimiter=Literal(delimiter),
+            quote=Literal(COPY_QUOTE),
+            text=SQL(", ").join(map(Identifier, file.opened.columns)),
+        )
+        cursor.copy_expert(copy, lines, size=CHUNK_BYTES)  # type: ignore[arg-type]
+
+    def _cursor(self) -> extensions.cursor:
+        cursor: extensions.cursor = self.sql_client.native_connection.cursor()
+        return cursor
+
+    def _patiently(self, task: Callable[[], T]) -> T:
+        """Does the task again and again while readers hold the tables (see LOCK_MILLISECONDS)."""
+        for _ in range(LOCK_ATTEMPTS):
+            try:
+                return task()
+            except (psycopg2.errors.LockNotAvailable, DatabaseTransientException) as error:
+                cause = getattr(error, "dbapi_exception", error)
+                if not isinstance(cause, psycopg2.errors.LockNotAvailable):
+                    raise
+            time.sleep(LOCK_MILLISECONDS / 1000)
+        raise LoadError(
+            f"{self.load.source.name}: the tables in {self.load.source.raw_schema} were in use for "
+            f"{LOCK_ATTEMPTS * LOCK_MILLISECONDS * 2 / 1000:.0f} s: load again later"
+        )
+
+
+class CopyJob(RunnableLoadJob):
+    """Fills the table of one file."""
+
+    def run(self) -> None:
+        """Runs in a thread of dlt's; what goes wrong is kept for whoever started the load."""
+        client: WarehouseClient = self._job_client  # type: ignore[assignment]
+        load = client.load
+        file_id = json.loads(Path(self._file_path).read_text())["file_id"]
+        file = next((file for file in load.files if file.file_id == file_id), None)
+        if file is None:
+            # Of a feed that nothing came for yet: dbt finds an empty table.
+            return
+        try:
+            client.fill(file)
+        except LoadError as error:
+            file.problems.append(str(error))
+        except Exception as error:
+            load.failures.append(error)
+            raise
+
+
+class _NotPlainError(Exception):
+    """A file must be read record by record after all."""
+
+
+class _RecordLines:
+    """Records as CSV, for COPY to read; rejected ones are kept aside."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self.rows = 0
+        self.rejected: list[Record] = []
+        self.error: LoadError | None = None
+        self._records = records
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next records, about `size` bytes of them; b"" at the end."""
+        text = io.StringIO(newline="")
+        write = csv.writer(text).writerow
+        try:
+            for record in self._records:
+                if record.reason:
+                    self.rejected.append(record)
+                    continue
+                self.rows += 1
+                write([record.line, record.row, *record.values])
+                if text.tell() >= size // 4:
+                    break
+        except LoadError as error:
+            # psycopg2 would make an error of its own of it.
+            self.error = error
+            return b""
+        return text.getvalue().encode()
+
+
+def _as_csv(rows: Iterator[tuple[Any, ...]]) -> io.StringIO:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    text.seek(0)
+    return text
+
+
+def _execute(cursor: extensions.cursor, sql: str, **names: Composable) -> None:
+    cursor.execute(SQL(sql).format(**names))

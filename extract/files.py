@@ -1,0 +1,135 @@
+"""Which files a load looks at: the objects in a source's bucket that match a feed's patterns."""
+
+import fnmatch
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from common.errors import LoadError
+from common.storage import Object, Origin
+from extract.declaration import Feed, Source
+from extract.reader import CsvFile, Record, raw_names
+
+# Where a file of a landing folder goes: once loaded, into a folder named by its load; or, if it
+# cannot be loaded, to error/.
+PROCESSED = "processed"
+ERROR = "error"
+# What staging casts to a timestamp: macros/cast_shape.sql.
+_TIMESTAMP = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6}0*)?)?"
+)
+_PROCESSED = re.compile(rf"{PROCESSED}/(\d+)/")
+
+
+@dataclass
+class RawFile:
+    """One file on its way from a bucket to its rows in raw; each stage fills in what it finds out.
+
+    `part` is the pattern of the feed that it matches, `name` the object's key as it was dropped
+    (without processed/<load>/). `rows` and `rejected` count records; `rows` is None if the bytes
+    are loaded already. Of a micro-batch, `batch` are the
+    records, from `first_row` on. `problems` are what keeps its load from being published.
+    """
+
+    feed: Feed
+    part: str
+    item: Object
+    name: str
+    file_id: int = 0
+    path: Path = Path()
+    sha256: str = ""
+    csv: CsvFile | None = None
+    rows: int | None = None
+    rejected: int = 0
+    replaces: str = ""
+    batch: list[Record] | None = None
+    is_next_batch: bool = False
+    first_row: int = 1
+    rejected_before: int = 0
+    is_complete: bool = True
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it brings changed rows, and not (a part of) the whole table."""
+        return self.part == self.feed.changes
+
+    @property
+    def is_known_by_name(self) -> bool:
+        """Whether its next version is the file of the same name, not the part's next match."""
+        return self.part in (self.feed.changes, self.feed.parts)
+
+    @property
+    def table(self) -> str:
+        """Its partition of the raw table: no two files share it."""
+        return f"{self.feed.name}_{self.file_id}"
+
+    @property
+    def opened(self) -> CsvFile:
+        """The file with its header read, which must have happened before."""
+        if self.csv is None:
+            raise AssertionError(f"{self.name}: its header was not read")
+        return self.csv
+
+    def records(self) -> Iterator[Record]:
+        """Yields its records, or those of its micro-batch; rejected ones too."""
+        records = self.opened.records() if self.batch is None else iter(self.batch)
+        return map(self._judge_change, records) if self.is_change else records
+
+    def _judge_change(self, record: Record) -> Record:
+        """Rejects a change row without key, or without a time to tell whether it is newer."""
+        if record.reason:
+            return record
+        values = dict(zip(self.opened.columns, record.values, strict=True))
+        reason = ""
+        if not _TIMESTAMP.fullmatch(values[raw_names((self.feed.newest_by,))[0]].strip()):
+            reason = f"{self.feed.newest_by} is no timestamp"
+        if any(values[name].strip() in ("", "NULL") for name in raw_names(self.feed.key)):
+            reason = f"no value in the key {', '.join(self.feed.key)}"
+        return replace(record, reason=reason)
+
+
+def find_files(source: Source, bucket: Origin) -> list[RawFile]:
+    """Returns the files of a source, each feed's in the order of their age.
+
+    Raises LoadError if one is missing; of a landing folder, if all are.
+    """
+    objects = sorted(bucket.objects(), key=lambda item: _age(source, item))
+    found: list[RawFile] = []
+    missing: list[str] = []
+    for feed in source.feeds:
+        for part in feed.patterns:
+            matches = match(source, objects, feed, part)
+            if part in feed.files:
+                matches = matches[-1:]
+            found += matches
+            missing += [part] if part != feed.changes and not matches else []
+    if missing and not (source.drops and found):
+        raise LoadError(
+            f"{source.name}: {', '.join(missing)} not found in {bucket.url} (declared in "
+            "extract/sources.yml)"
+        )
+    return found
+
+
+def match(source: Source, objects: Iterable[Object], feed: Feed, part: str) -> list[RawFile]:
+    """Returns the objects that match a pattern of a feed; of several by one name, the last."""
+    files: dict[str, RawFile] = {}
+    for item in objects:
+        if source.drops and item.key.startswith(f"{ERROR}/"):
+            continue
+        name = _PROCESSED.sub("", item.key) if source.drops else item.key
+        if fnmatch.fnmatchcase(name, part):
+            files.pop(name, None)
+            files[name] = RawFile(feed, part, item, name)
+    return list(files.values())
+
+
+def _age(source: Source, item: Object) -> tuple[int, datetime, str]:
+    """Sorts by time; processed files come first, in the order of their loads."""
+    processed = _PROCESSED.match(item.key) if source.drops else None
+    return (int(processed[1]) if processed else sys.maxsize, item.modified_at, item.key)

@@ -1,0 +1,137 @@
+"""What dlt does: each source is a dlt source, each feed a resource, each load one pipeline run.
+
+A resource yields the files of its feed that are to be loaded, as jobs of our destination; dlt keeps
+the schema (`_dlt_version`: raw tables and the columns that files brought), runs the jobs two at a
+time, and records the load (`_dlt_loads`) in the transaction that publishes it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.typing import TDataItem
+from dlt.extract import DltResource, DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from common.errors import LoadError
+from common.warehouse import Warehouse
+from extract import destination
+from extract.declaration import Feed, Source
+from extract.destination import LOCK_MILLISECONDS, Load
+from extract.files import RawFile
+from extract.reader import (
+    FILE_ID,
+    IS_CHANGE,
+    LINE,
+    LOAD_ID,
+    LOADED_AT,
+    ROW,
+    SOURCE_FILE,
+    raw_names,
+)
+
+# dlt keeps its own report of every load; a watch makes thousands.
+KEPT_PACKAGES = 50
+_STATE = Path(__file__).resolve().parent.parent / ".local" / "dlt"
+
+_LINEAGE = {
+    FILE_ID: "bigint",
+    SOURCE_FILE: "text",
+    LINE: "bigint",
+    ROW: "bigint",
+    LOAD_ID: "bigint",
+    LOADED_AT: "timestamp",
+}
+
+
+def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> dlt.Pipeline:
+    """Returns the pipeline of a source; `pipeline(...).dataset()` reads its raw tables."""
+    return dlt.pipeline(
+        pipeline_name=source.name,
+        # Where dlt's command line looks too: .venv/bin/dlt.
+        pipelines_dir=str(Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"),
+        destination=destination.Warehouse(_credentials(warehouse), load),
+        dataset_name=source.raw_schema,
+    )
+
+
+def run(load: Load, warehouse: Warehouse, work: Path) -> None:
+    """Loads the files of a load, whose headers were read; they become visible together.
+
+    `work` is a folder of the load's own. Raises LoadError, or psycopg2.Error if the server fails;
+    nothing of the load is visible then.
+    """
+    task = pipeline(load.source, warehouse, load)
+    # What a killed load left pending is never loaded later: its files may have changed since.
+    task.abort_packages()
+    for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
+        shutil.rmtree(package, ignore_errors=True)
+    try:
+        task.run(dlt_source(load, work))
+    except PipelineStepFailed as error:
+        task.abort_packages()
+        raise _reason(error, load) from error
+
+
+def dlt_source(load: Load, work: Path) -> DltSource:
+    """Returns a source of dlt's whose resources are the feeds, with the files of this load."""
+    return DltSource(
+        dlt.Schema(load.source.name),
+        load.source.name,
+        [
+            _resource(feed, files, work)
+            for feed in load.source.feeds
+            if (files := [file for file in load.files if file.feed == feed])
+            or feed.name in load.missing
+        ],
+    )
+
+
+def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
+    def jobs() -> Iterator[TDataItem]:
+        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
+        # Of a feed that nothing came for yet, a job that only has its table made.
+        for file_id, path in jobs or [(None, "")]:
+            job = work / f"{feed.name}_{file_id}.jsonl"
+            job.write_text(json.dumps({"file_id": file_id, "path": path}))
+            yield dlt.mark.with_file_import(str(job), "jsonl")
+
+    names = [
+        *raw_names(feed.columns),
+        *(name for file in files if file.csv for name in file.csv.columns),
+    ]
+    types = dict.fromkeys(names, "text") | _LINEAGE | ({IS_CHANGE: "bool"} if feed.changes else {})
+    columns: Any = {
+        name: {"data_type": kind, "nullable": name in names} for name, kind in types.items()
+    }
+    return dlt.resource(jobs, name=feed.name, columns=columns, write_disposition="append")
+
+
+def _credentials(warehouse: Warehouse) -> Any:
+    from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+
+    credentials = PostgresCredentials()
+    credentials.host, credentials.port = warehouse.host, warehouse.port
+    credentials.username, credentials.database = warehouse.user, warehouse.database
+    credentials.password = warehouse.password
+    options = f"{warehouse.options} -c lock_timeout={LOCK_MILLISECONDS}"
+    credentials.query = {"options": options, "application_name": "extract"}
+    credentials.resolve()
+    return credentials
+
+
+def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
+    """Returns what made a run fail, out of what dlt wraps around it."""
+    causes: list[BaseException] = [*load.failures, error]
+    for cause in causes:
+        chain: BaseException | None = cause
+        while chain is not None:
+            if isinstance(chain, LoadError | KeyboardInterrupt):
+                return chain
+            chain = chain.__cause__ or getattr(chain, "exception", None)
+    first = causes[0]
+    return LoadError(f"{load.source.name}: PostgreSQL: {str(first).strip()}")

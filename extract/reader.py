@@ -1,0 +1,398 @@
+"""Reads delimited text: the header of any file, and the records of unusual ones.
+
+PostgreSQL's COPY parses and validates normal files: `PlainLines` hands them over as they are, and
+notices where COPY would misread them. Files that it would refuse or misread are parsed here record
+by record (RFC 4180; a quote counts where a field begins with it): a broken line becomes a rejected
+record, and reading goes on with the next line, so one stray quote costs one line and not the file.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from common.errors import LoadError
+from common.storage import CHUNK_BYTES
+from extract.declaration import Feed, Format
+
+# A line longer than this is not read into memory; a quoted value that goes on for longer is taken
+# to lack its closing quote.
+LINE_LIMIT = 1 << 24
+RECORD_LIMIT = 1 << 20
+_HEADER_LIMIT = 1 << 20
+# What COPY is told to take for a quote, whatever the file has.
+COPY_QUOTE = '"'
+# Columns of raw tables beside the file's own.
+FILE_ID, SOURCE_FILE, LINE, ROW = "_file_id", "_source_file", "_source_line", "_source_row"
+LOAD_ID, LOADED_AT, IS_CHANGE = "_load_id", "_loaded_at", "_is_change"
+LINEAGE = (FILE_ID, SOURCE_FILE, LINE, ROW, LOAD_ID, LOADED_AT, IS_CHANGE)
+_SYSTEM_COLUMNS = ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# What decoding with errors="surrogateescape" or `escape_bytes` makes of bytes that are no text.
+_NO_TEXT = re.compile("[\0\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: `line` is the number of its first line, `row` its place among records, from 1.
+
+    If it is rejected, `reason` says why, and `content` is the line as it stands in the file.
+    """
+
+    line: int
+    row: int
+    values: list[str]
+    content: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A downloaded file whose header was read.
+
+    `columns` are its columns' names in raw, `new_columns` the header's names beyond the declared
+    ones, `header_lines` how many lines come before the first record. `where` names it in messages.
+    """
+
+    path: Path
+    where: str
+    feed: Feed
+    columns: tuple[str, ...]
+    new_columns: tuple[str, ...]
+    header_lines: int
+
+    @classmethod
+    def open(cls, path: Path, where: str, feed: Feed) -> "CsvFile":
+        """Reads the header; raises LoadError for a wrong encoding, or names that cannot be."""
+        try:
+            with _open_text(path, where, feed.format) as text:
+                header, lines = _read_header(text, where, feed)
+        except (UnicodeError, csv.Error) as error:
+            raise LoadError(f"{where}: the header cannot be read: {error}") from error
+        new = tuple(name for name in header if name not in feed.columns)
+        return cls(path, where, feed, _raw_columns(header, new, where, feed), new, lines)
+
+    def plain_lines(self) -> "PlainLines | None":
+        """Returns the file as COPY takes it; None if it must be read record by record."""
+        file_format = self.feed.format
+        is_plain = (
+            file_format.is_utf8
+            and file_format.quote == COPY_QUOTE
+            and not file_format.last_column_takes_rest
+            # COPY takes blank lines for NULL in a single column, and `\.` for the file's end.
+            and len(self.columns) > 1
+        )
+        return PlainLines(self) if is_plain else None
+
+    def records(self) -> Iterator[Record]:
+        """Yields all records, rejected ones too. Blank lines and comments are none.
+
+        Raises LoadError for a line beyond LINE_LIMIT.
+        """
+        feed, splitter = self.feed, _Splitter(self.feed.format, len(self.columns))
+        row = 0
+        with _open_text(self.path, self.where, feed.format) as text:
+            lines = _Lines(text, self.where)
+            for _ in range(self.header_lines):
+                lines.next()
+            while (first := lines.next()) is not None:
+                number, content = first
+                is_comment = feed.format.comment and content.startswith(feed.format.comment)
+                if is_comment or not content.strip(" \r\n"):
+                    continue
+                row += 1
+                values: list[str] = []
+                reason = _no_text(content, feed.format)
+                if not reason:
+                    values, reason = _read_one(splitter, lines, content)
+                yield Record(number, row, values, printable(content), reason)
+
+
+class PlainLines:
+    """A plain file's lines after the header, in chunks, for COPY to read.
+
+    COPY refuses other numbers of fields, blank lines, mixed line ends and bytes that are no UTF-8.
+    But it takes any quote for one that opens or closes a value, wherever it stands; where that is
+    wrong, `is_misread` is set and reading ends with an error.
+    """
+
+    def __init__(self, file: CsvFile) -> None:
+        self.is_misread = False
+        self.lines = 0
+        self._format = file.feed.format
+        self._chunks = self._read(file)
+
+    def read(self, _: int = -1) -> bytes:
+        """Returns the next chunk, about CHUNK_BYTES; b"" at the end."""
+        chunk = next(self._chunks, b"")
+        if chunk and self._would_be_misread(chunk):
+            self.is_misread = True
+            raise ValueError("not plain")
+        self.lines += chunk.count(b"\n") + (bool(chunk) and not chunk.endswith(b"\n"))
+        return chunk
+
+    def _read(self, file: CsvFile) -> Iterator[bytes]:
+        with file.path.open("rb") as lines:
+            if file.header_lines:
+                for _ in range(file.header_lines):
+                    lines.readline()
+            elif lines.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                lines.seek(0)
+            rest = b""
+            while chunk := lines.read(CHUNK_BYTES):
+                end = chunk.rfind(b"\n") + 1
+                if end:
+                    yield rest + chunk[:end]
+                    rest = chunk[end:]
+                else:
+                    rest += chunk
+                    if len(rest) > LINE_LIMIT:
+                        # Reading it record by record tells what is wrong with the line.
+                        yield b"\0"
+            if rest:
+                yield rest
+
+    def _would_be_misread(self, chunk: bytes) -> bool:
+        comment = self._format.comment.encode()
+        if comment and (chunk.startswith(comment) or b"\n" + comment in chunk):
+            return True
+        if b"\0" in chunk:
+            return True
+        quote = COPY_QUOTE.encode()
+        if quote not in chunk:
+            return False
+        # Every other piece lies outside quotes: it begins and ends where a value does, or is
+        # nothing at all, between two quotes that stand for one.
+        pieces = chunk.split(quote)
+        outside = pieces[::2]
+        edges = {piece[-1:] for piece in outside[:-1]} | {piece[:1] for piece in outside[1:]}
+        delimiter = self._format.delimiter.encode()
+        return len(pieces) % 2 == 0 or not edges <= {b"", b"\r", b"\n", delimiter}
+
+
+def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
+    """Opens a file so that its lines end where those of its kind do, and no byte is lost.
+
+    Raises LoadError if a byte order mark tells of another encoding than declared.
+    """
+    declared = codecs.lookup(file_format.encoding).name
+    with path.open("rb") as file:
+        start = file.read(_HEADER_LIMIT)
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if start.startswith(mark) and not declared.startswith(encoding):
+            raise LoadError(f"{where}: is {encoding}, but {file_format.encoding} was declared")
+    encoding = "utf-8-sig" if declared == "utf-8" else declared
+    text = start.decode(encoding, errors="extract.escape_bytes")
+    # Files of old Macs have carriage returns alone; in all others one is part of a value.
+    newline = "\r" if "\n" not in text and "\r" in text else "\n"
+    return path.open(encoding=encoding, newline=newline, errors="extract.escape_bytes")
+
+
+def _read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
+    """Returns the names of the columns, and how many lines they took."""
+    file_format = feed.format
+    if not file_format.header:
+        return list(feed.columns), 0
+    lines = 0
+    content = ""
+    while not content.strip() or content.count(file_format.quote) % 2:
+        line = text.readline(_HEADER_LIMIT)
+        if not line or len(content) > _HEADER_LIMIT:
+            break
+        lines += 1
+        if not content and file_format.comment and line.startswith(file_format.comment):
+            continue
+        content = line if not content.strip() else content + line
+    if not content.strip():
+        raise LoadError(f"{where}: is empty, not even a header line")
+    reason = _no_text(content, file_format)
+    if reason:
+        raise LoadError(f"{where}: line {lines}, the header, {reason}: {printable(content)[:200]}")
+    rows = csv.reader(
+        io.StringIO(content, newline=""),
+        delimiter=file_format.delimiter,
+        quotechar=file_format.quote,
+    )
+    return next(rows), lines
+
+
+def _raw_columns(
+    header: list[str], new: tuple[str, ...], where: str, feed: Feed
+) -> tuple[str, ...]:
+    """Returns the names of a header's columns in raw: dlt's snake_case."""
+    missing = [name for name in feed.columns if name not in header]
+    if missing:
+        raise LoadError(
+            f"{where}: column {', '.join(missing)} is missing (declared for feed {feed.name} in "
+            "extract/sources.yml); "
+            + (f"new in the header: {', '.join(new)}" if new else "the header has no new column")
+        )
+    columns: dict[str, str] = {}
+    for place, name in enumerate(header, start=1):
+        if not name.strip():
+            raise LoadError(f"{where}: column {place} of the header has no name")
+        (column,) = raw_names((name,))
+        if column in columns:
+            raise LoadError(
+                f"{where}: column {name} is there twice"
+                + (f" (as {columns[column]} too)" if columns[column] != name else "")
+            )
+        if column in LINEAGE or column.startswith("_dlt"):
+            raise LoadError(f"{where}: column {name} is a name that is kept for lineage: rename it")
+        if column in _SYSTEM_COLUMNS:
+            raise LoadError(
+                f"{where}: column {name} is a name that PostgreSQL keeps for itself: rename it"
+            )
+        columns[column] = name
+    return tuple(columns)
+
+
+def raw_names(names: Iterable[str]) -> list[str]:
+    """Returns the names that columns have in raw: dlt's snake_case, none longer than 63 bytes."""
+    # Imported late: with it comes a second of dlt that a run with nothing to load can save.
+    from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+    naming = NamingConvention(max_length=63)
+    return [naming.normalize_identifier(name) for name in names]
+
+
+def printable(content: str) -> str:
+    r"""Returns text that PostgreSQL stores: bytes that are none become `\xff`, NUL `\x00`."""
+    line = content.rstrip("\r\n").replace("\0", "\\x00")
+    return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def escape_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Marks what cannot be decoded as surrogateescape does, for any encoding."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    escaped = (chr(0xDC00 | byte | 0x80) for byte in error.object[error.start : error.end])
+    return "".join(escaped), error.end
+
+
+codecs.register_error("extract.escape_bytes", escape_bytes)
+
+
+class _Lines:
+    """The file's lines with their numbers, and back again those that a record did not need."""
+
+    def __init__(self, text: TextIO, where: str) -> None:
+        self._text = text
+        self._where = where
+        self._number = 0
+        self._again: deque[tuple[int, str]] = deque()
+
+    def next(self) -> tuple[int, str] | None:
+        if self._again:
+            return self._again.popleft()
+        content = self._text.readline(LINE_LIMIT)
+        if not content:
+            return None
+        self._number += 1
+        if len(content) == LINE_LIMIT:
+            raise LoadError(
+                f"{self._where}: line {self._number} is longer than {LINE_LIMIT} characters"
+            )
+        return self._number, content
+
+    def put_back(self, lines: list[tuple[int, str]]) -> None:
+        self._again.extendleft(reversed(lines))
+
+
+def _read_one(splitter: "_Splitter", lines: _Lines, content: str) -> tuple[list[str], str]:
+    """Returns the values of the record that begins with this line, or the reason why it is none.
+
+    A record of several lines that turns out broken gives back all lines but its first.
+    """
+    values, reason = splitter.split(_without_end(content))
+    more: list[tuple[int, str]] = []
+    while reason == _UNCLOSED and len(content) < RECORD_LIMIT:
+        following = lines.next()
+        if following is None:
+            break
+        more.append(following)
+        content += following[1]
+        if splitter.quote in following[1]:
+            values, reason = splitter.split(_without_end(content))
+    if not reason and more and _NO_TEXT.search(content):
+        reason = "a value over several lines holds bytes that are no text"
+    if reason:
+        lines.put_back(more)
+    return values, reason
+
+
+_UNCLOSED = "a quote is not closed"
+
+
+class _Splitter:
+    """Splits a record into its values."""
+
+    def __init__(self, file_format: Format, width: int) -> None:
+        self.quote = file_format.quote
+        self._delimiter = file_format.delimiter
+        self._takes_rest = file_format.last_column_takes_rest
+        self._width = width
+        quote = re.escape(self.quote)
+        # Possessive, so that it takes linear time on whatever it is given.
+        self._quoted = re.compile(f"(?:[^{quote}]++|{quote}{quote})*+")
+
+    def split(self, record: str) -> tuple[list[str], str]:
+        """Returns the values, and why they are no record, if they are none."""
+        if self.quote not in record:
+            values = record.split(self._delimiter, self._width - 1 if self._takes_rest else -1)
+        else:
+            values, reason = self._split_quoted(record)
+            if reason:
+                return [], reason
+        if len(values) != self._width:
+            return [], f"{len(values)} fields instead of {self._width}"
+        return values, ""
+
+    def _split_quoted(self, record: str) -> tuple[list[str], str]:
+        values: list[str] = []
+        place = 0
+        while True:
+            last = self._takes_rest and len(values) == self._width - 1
+            if record.startswith(self.quote, place):
+                match = self._quoted.match(record, place + 1)
+                # It matches an empty value too.
+                end = match.end() if match else place + 1
+                if end == len(record):
+                    return [], _UNCLOSED
+                value = record[place + 1 : end].replace(self.quote * 2, self.quote)
+                end += 1
+                if end < len(record) and record[end] != self._delimiter:
+                    return [], "text follows a closing quote"
+            else:
+                end = record.find(self._delimiter, place)
+                end = len(record) if last or end < 0 else end
+                value = record[place:end]
+            values.append(value)
+            if end == len(record):
+                return values, ""
+            place = end + 1
+
+
+def _no_text(content: str, file_format: Format) -> str:
+    found = _NO_TEXT.search(content)
+    if not found:
+        return ""
+    if found[0] == "\0":
+        return "holds a NUL character (0x00)"
+    return f"is not {file_format.encoding} (byte 0x{ord(found[0]) & 0xFF:02x})"
+
+
+def _without_end(content: str) -> str:
+    if content.endswith("\r\n"):
+        return content[:-2]
+    return content[:-1] if content.endswith(("\n", "\r")) else content

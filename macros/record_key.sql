@@ -1,8 +1,0 @@
-{% macro record_key(columns) -%}
-    {%- set parts = [] -%}
-    {%- for column in columns -%}
-        {%- set value = clean_text('cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ')') -%}
-        {%- do parts.append("'" ~ column ~ "=' || coalesce(" ~ value ~ ", 'NULL')") -%}
-    {%- endfor -%}
-    {{ parts | join(" || ', ' || ") if parts else 'cast(null as ' ~ dbt.type_string() ~ ')' }}
-{%- endmacro %}

@@ -1,0 +1,8 @@
+{% macro record_key_text(columns) -%}
+    {%- set parts = [] -%}
+    {%- for column in columns -%}
+        {%- set value = clean_text('cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ')') -%}
+        {%- do parts.append("'" ~ column ~ "=' || coalesce(" ~ value ~ ", 'NULL')") -%}
+    {%- endfor -%}
+    {{ parts | join(" || ', ' || ") if parts else 'cast(null as ' ~ dbt.type_string() ~ ')' }}
+{%- endmacro %}
