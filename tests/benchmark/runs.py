@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.warehouse import Warehouse, find_warehouse
+from local.defaults import local_defaults
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +115,8 @@ def main() -> int:
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="runs_"))
     try:
-        taken = measure(find_warehouse(), options.scale, options.rounds, work)
+        with local_defaults():
+            taken = measure(find_warehouse(), options.scale, options.rounds, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     first = taken["first run"]

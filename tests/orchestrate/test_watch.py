@@ -379,7 +379,7 @@ def test_a_short_file_is_taken_when_it_is_moved_back_under_the_flag(
     assert query(rows) == [(10,)]
     reason = (folder / "error" / "moradores.csv.txt").read_text()
     assert "python -m orchestrate watch condominium --accept-smaller" in reason
-    assert "from error/ back" in reason
+    assert "move it back" in reason
     (folder / "error" / "moradores.csv").rename(folder / "moradores.csv")
     watch(False)
     assert query(rows) == [(10,)]
