@@ -156,6 +156,8 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) ->
         builds.end(build_id, not failed, tested, red, warnings)
         _summarize(results, time.monotonic() - started, console)
         _print_warnings(warnings, console)
+        for key in sorted(red.keys() - {result.key for result in results}):
+            _print(f"  still red, of other sources: {_name(key)}: {red[key]}", console)
         if not failed:
             _print_stale(builds, dbt.known, extent, console)
     for result in failed:
@@ -244,9 +246,12 @@ def _load(
 
 def _print_warnings(warnings: dict[str, str], console: Console) -> None:
     for key, message in sorted(warnings.items()):
-        # A unique id ends in a digest, or with the name.
-        name = key.split(".")[2]
-        _print(f"  warning: {name}: {message}", console)
+        _print(f"  warning: {_name(key)}: {message}", console)
+
+
+def _name(key: str) -> str:
+    """Returns the name in a unique id, which a digest may follow."""
+    return key.split(".")[2]
 
 
 def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
@@ -269,9 +274,9 @@ def _summarize(results: "Sequence[Result]", seconds: float, console: Console) ->
     built, skipped = count(results, "success"), count(results, "skipped")
     passed = count(results, "pass").total()
     parts = [f"{built[kind]} {kind}s" for kind in ("seed", "model", "snapshot") if built[kind]]
-    lines = [
-        f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s",
-    ]
+    lines = [f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s"]
+    if not results:
+        lines = ["  nothing new: nothing built"]
     if skipped:
         lines.append(f"  {skipped.total()} skipped because of a failure before them")
     slowest = sorted(results, key=lambda result: result.seconds, reverse=True)[:SLOWEST]
