@@ -298,5 +298,5 @@ def _as_text(value: Any) -> str:
 
 
 def _as_json(value: Any) -> str:
-    text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+    text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
     return text

@@ -115,7 +115,7 @@ class Drops:
         return next(matches, None)
 
     def _take(self, file: RawFile, there: dict[str, Object]) -> Drop:
-        key = file.item.key
+        key, listed = file.item.key, file.item
         try:
             result = load(
                 self._source, self._warehouse, accept_smaller=self._accept_smaller, files=[file]
@@ -126,6 +126,9 @@ class Drops:
             return self._set_aside(file, str(error), there)
         except LoadError as error:
             return Drop(key, error=str(error))
+        if file.item != listed:
+            # What it is now will be taken once it is at rest.
+            return Drop(key, result, f"{key}: changed since it was listed")
         try:
             target = f"{PROCESSED}/{self._load_of(file)}/{key}"
             moved_to = self._move(file.item, _free(target, file.item, there), there)

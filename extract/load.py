@@ -93,6 +93,8 @@ class Task:
             to_fetch = [file for file in files if file.csv is None]
             with ThreadPoolExecutor(max_workers=2) as pool:
                 list(pool.map(lambda file: self.download(file, work), to_fetch))
+            for file in files:
+                ledger.note(file)
             new = [file for file in files if file.csv or self._is_new(ledger, file)]
             missing = ledger.missing()
             if not (new or missing):
@@ -146,7 +148,6 @@ class Task:
 
     def _is_new(self, ledger: Ledger, file: RawFile) -> bool:
         """Reads the header of a downloaded file, unless its bytes are loaded already."""
-        ledger.note(file)
         if ledger.is_same(file):
             return False
         self.open(file)

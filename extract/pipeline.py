@@ -88,10 +88,11 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        for file in files or [None]:
-            job = work / f"{feed.name}_{file.file_id if file else 'no_file'}.jsonl"
-            what = {"file_id": file.file_id, "path": str(file.path)} if file else {"file_id": None}
-            job.write_text(json.dumps(what))
+        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
+        # Of a feed that nothing came for yet, a job that only has its table made.
+        for file_id, path in jobs or [(None, "")]:
+            job = work / f"{feed.name}_{file_id}.jsonl"
+            job.write_text(json.dumps({"file_id": file_id, "path": path}))
             yield dlt.mark.with_file_import(str(job), "jsonl")
 
     names = [

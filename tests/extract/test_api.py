@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,7 +43,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def source() -> Source:
     source = read_sources()["open_brewery"]
     assert source.api
-    return replace(source, api=replace(source.api, page_size=PAGE_SIZE))
+    api = source.api.model_copy(update={"page_size": PAGE_SIZE})
+    return source.model_copy(update={"api": api})
 
 
 @pytest.fixture(scope="module")
