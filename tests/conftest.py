@@ -46,7 +46,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
-        if is_place or name.startswith(("AWS_", "DBT_")):
+        is_option = name in ("SCALE", "ACCEPT_SMALLER")
+        if is_place or is_option or name.startswith(("AWS_", "DBT_")):
             monkeypatch.delenv(name)
     # dlt's working folders are a test's own, as its database is.
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
