@@ -4,9 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--no-header --no-annotate
-# dbt, psql and sqlfluff that know this clone's server.
 PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
-WRAPPERS := local/bin/dbt local/bin/psql local/bin/sqlfluff
+DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
+# dbt, dlt, psql and sqlfluff that know this clone's server.
+WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -117,11 +118,21 @@ clean: ## Stop PostgreSQL and remove everything that make made, the database inc
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
 	rm -rf $(VENV) .local dbt_packages target logs
 
+# One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
+# on stdout, which belongs to what is run.
+ifndef INSTALLING
+$(VENV)/.run: requirements.lock $(WRAPPERS)
+$(VENV)/.test: requirements-dev.lock $(VENV)/.run
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.run
+$(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(PACKAGES):
+	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
+else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
 	@echo "Installing Python packages into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 		f"error: Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
-	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) -r requirements.lock
 	@$(LINK)
 	@touch $@
@@ -138,6 +149,7 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.
-$(PACKAGES): packages.yml $(wildcard local/dbt_utils/* local/dbt_utils/macros/*) | $(VENV)/.run
+$(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 	@$(PY) -m local packages
 	@touch $@
+endif

@@ -394,17 +394,24 @@ def _is_md5(etag: str, answer: dict[str, Any]) -> bool:
 def open_bucket(url: str) -> Bucket:
     """Returns the bucket at a folder's path, `file://…` or `s3://bucket[/prefix]`.
 
-    Raises ConfigurationError for any other scheme.
+    Raises ConfigurationError, which says what to write, for anything else.
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise ConfigurationError(f"{url}: names no bucket; expected s3://bucket[/prefix]")
+            raise ConfigurationError(
+                "s3:// without a bucket: write s3://bucket, or s3://bucket/prefix"
+            )
         if "@" in parts.netloc:
             # Not repeated here: it may hold a key.
             raise ConfigurationError("s3://…@…: keys belong into AWS_*, not into the bucket's URL")
         return S3Bucket(parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file":
+        if not url.startswith("file:///"):
+            raise ConfigurationError(
+                f"{url}: a folder is on this machine, and its path is absolute: write "
+                "file:///path/to/folder (three slashes, no host), or just /path/to/folder"
+            )
         return FolderBucket(Path(unquote(url.removeprefix("file://"))))
     if "://" in url:
         raise ConfigurationError(

@@ -13,6 +13,7 @@ from common.progress import Progress
 from common.warehouse import find_warehouse
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
+from lake.snapshot import READER
 from local.defaults import local_defaults
 
 
@@ -28,10 +29,12 @@ def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list
         if result.removed:
             done += f", {result.removed} removed"
         lines.append(f"  {result.rows:>11,} rows  {result.table}: {done}")
-    missing = [str(result.table) for result in results if result.rows is None]
+    missing = [
+        str(result.table) for result in results if result.rows is None and not result.is_withheld
+    ]
     if missing:
         lines.append(f"  not built yet, so left alone: {', '.join(missing)}")
-    count = len(results) - len(missing)
+    count = sum(result.rows is not None for result in results)
     lines.append(f"  {count} tables published to {lake.url} in {seconds:.1f} s")
     return lines
 
@@ -60,6 +63,17 @@ def main(arguments: list[str] | None = None) -> int:
                 wanted, find_warehouse(), lake, progress, must_exist=bool(options.tables)
             )
         print("\n".join(describe(results, lake, time.monotonic() - started)))
+        withheld = [result for result in results if result.is_withheld]
+        for result in withheld:
+            table = result.table
+            print(
+                f"error: {table}: withheld: the role {READER} may not read "
+                f"{table.schema}.{table.relation}, and lake/tables.yml declares no exception"
+                + (", so it was removed from the lake" if result.removed else ""),
+                file=sys.stderr,
+            )
+        if withheld:
+            return 1
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

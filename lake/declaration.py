@@ -21,7 +21,8 @@ class Table:
     """One table of the lake: what it holds, and how.
 
     `partition_by` has names of folders, each with an SQL expression. `record` is the column whose
-    JSON the lines are, of a table in jsonl.
+    JSON the lines are, of a table in jsonl. `exception` says why a table is published although the
+    role reader may not read it; most have none.
     """
 
     layer: str
@@ -32,6 +33,7 @@ class Table:
     record: str
     partition_by: tuple[tuple[str, str], ...]
     order_by: tuple[str, ...]
+    exception: str = ""
 
     def __str__(self) -> str:
         return f"{self.layer}/{self.name}"
@@ -65,7 +67,7 @@ def select(tables: Sequence[Table], names: Sequence[str]) -> list[Table]:
 
 
 def _table(layer: str, name: str, body: Any, where: str) -> Table:
-    keys = ("relation", "format", "record", "partition_by", "order_by")
+    keys = ("relation", "format", "record", "partition_by", "order_by", "exception")
     fields = _mapping({"relation": body} if isinstance(body, str) else body, keys, where)
     relation = str(fields.get("relation", "")).split(".")
     if len(relation) != 2 or not all(NAME.fullmatch(part) for part in (name, *relation)):
@@ -83,6 +85,9 @@ def _table(layer: str, name: str, body: Any, where: str) -> Table:
     order = fields.get("order_by", [])
     if not isinstance(order, list) or not all(isinstance(column, str) for column in order):
         raise ConfigurationError(f"{where}: order_by: expected a list of columns")
+    exception = fields.get("exception", "")
+    if not isinstance(exception, str) or ("exception" in fields and not exception.strip()):
+        raise ConfigurationError(f"{where}: exception: expected a reason")
     return Table(
         layer=layer,
         name=name,
@@ -92,6 +97,7 @@ def _table(layer: str, name: str, body: Any, where: str) -> Table:
         record=str(record),
         partition_by=tuple(partitions.items()),
         order_by=tuple(order),
+        exception=exception,
     )
 
 

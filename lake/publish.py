@@ -17,11 +17,12 @@ from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
 from common.storage import Bucket, FolderBucket, Object, open_bucket
 from common.warehouse import Warehouse
-from extract.load import WORK
 from lake.declaration import LAYERS, Table
 from lake.files import File, make_files
 from lake.snapshot import snapshot
 
+# Where tables are on their way to the lake.
+WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
 # What a publish knows of the one before. Names with an underscore are no data to Spark and Athena.
 MANIFEST = "_manifest.json"
 # Which files a partitioned table is made of, a path a line: what Hive and Athena read as a
@@ -33,13 +34,18 @@ UPLOADS = 8
 
 @dataclass(frozen=True)
 class TableResult:
-    """What became of one table; `rows` is None if the warehouse does not have it."""
+    """What became of one table.
+
+    `rows` is None if it was not published: the warehouse does not have it, or it `is_withheld`
+    because the role reader may not read it.
+    """
 
     table: Table
     rows: int | None
     files: int = 0
     written: int = 0
     removed: int = 0
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,9 @@ def publish(
 
     Raises LoadError or ConfigurationError. Until the last table is read and converted nothing is
     written to the lake; if writing fails, the tables that were not reached stay as they were.
-    Tables that the warehouse does not have are left alone, or an error if they `must_exist`.
+    Tables that the warehouse does not have are left alone, or an error if they `must_exist`. The
+    lake has no roles, so tables that the role reader may not read are withheld, and removed from
+    the lake if it has them.
     """
     progress = progress or Progress(enabled=False)
     with _work_folder() as work, snapshot(warehouse) as taken:
@@ -107,8 +115,10 @@ def publish(
                 f"{first}: the warehouse has no {first.schema}.{first.relation}: load and build "
                 "its source first"
             )
+        there = [table for table in tables if table not in missing]
+        withheld = taken.withheld(there)
         with progress.step("reading the warehouse"):
-            dumps = taken.dump([table for table in tables if table not in missing], work)
+            dumps = taken.dump([table for table in there if table not in withheld], work)
         files: dict[Table, list[File]] = {}
         columns = {dump.table: dict(dump.columns) for dump in dumps}
         for dump in dumps:
@@ -118,9 +128,12 @@ def publish(
         listed = {
             layer: list(lake.layer(layer).objects())
             for layer in LAYERS
-            if any(table.layer == layer for table in files)
+            if any(table.layer == layer for table in there)
         }
         results = {table: TableResult(table, None) for table in missing}
+        for table in withheld:
+            folder = _Folder(table, lake.layer(table.layer), listed[table.layer], work)
+            results[table] = folder.withdraw()
         for table, made in files.items():
             with progress.step(f"publishing {table}"):
                 folder = _Folder(table, lake.layer(table.layer), listed[table.layer], work)
@@ -217,6 +230,13 @@ class _Folder:
             list(pool.map(lambda key: self._bucket.delete(f"{self._table.name}/{key}"), gone))
         rows = sum(file.rows for file in files)
         return TableResult(self._table, rows, len(files), len(new), len(gone))
+
+    def withdraw(self) -> TableResult:
+        """Removes the table, if it is there: first what names its files, then those."""
+        gone = sorted(self._there, key=lambda key: key not in (CURRENT, MANIFEST))
+        for key in gone:
+            self._bucket.delete(f"{self._table.name}/{key}")
+        return TableResult(self._table, None, removed=len(gone), is_withheld=True)
 
     def _is_there(self, file: File, known: dict[str, Any] | None) -> bool:
         """Whether the lake has that file: written by us, and by nobody since."""

@@ -19,6 +19,8 @@ from lake.declaration import Table
 # needs longer.
 OTHER_PUBLISH_SECONDS = 3
 BUILD_SECONDS = 120
+# The role whose privileges say what may leave the warehouse.
+READER = "reader"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,29 @@ class Snapshot:
                 if cursor.fetchone() == (True,):
                     missing.append(table)
         return missing
+
+    def withheld(self, tables: Sequence[Table]) -> list[Table]:
+        """Returns the tables that the role reader may not read and that are no exceptions.
+
+        Raises LoadError if the server has no such role.
+        """
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute("select from pg_roles where rolname = %s", (READER,))
+            if cursor.rowcount == 0:
+                raise LoadError(f"the server has no role {READER}: `make roles` makes it")
+            withheld = []
+            for table in tables:
+                cursor.execute(
+                    """
+                    select
+                        has_schema_privilege(%s, %s, 'usage')
+                        and has_table_privilege(%s, format('%%I.%%I', %s, %s), 'select')
+                    """,
+                    (READER, table.schema, READER, table.schema, table.relation),
+                )
+                if cursor.fetchone() != (True,) and not table.exception:
+                    withheld.append(table)
+        return withheld
 
     def dump(self, tables: Sequence[Table], folder: Path) -> list[Dump]:
         """Writes all rows of the tables, as of one moment, to files in `folder`.

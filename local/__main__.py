@@ -1,11 +1,9 @@
-"""Command line of the local stand-ins: up, down, packages, sample and brewery-api."""
+"""Command line of what stands in for the cloud: up, down, packages and sample."""
 
 import argparse
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
-from threading import Event
 
 from local.packages import install_packages
 from local.postgres import ServerError, this_clone
@@ -23,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
     sample = commands.add_parser("sample", help="write sample files in the sources' own formats")
     sample.add_argument("--scale", type=float, default=1.0, help="1 = AdventureWorks' row counts")
     sample.add_argument("--out", type=Path, required=True, help="folder to write into")
-    _add_brewery_api(commands.add_parser("brewery-api", help="serve a brewery API until Ctrl-C"))
     options = parser.parse_args(arguments)
     try:
         if options.command == "up":
@@ -34,11 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             if options.delete:
                 this_clone().delete()
         elif options.command == "packages":
-            print(install_packages())
-        elif options.command == "sample":
-            return _sample(options.scale, options.out)
+            print(install_packages(), file=sys.stderr)
         else:
-            return _serve_breweries(options)
+            return _sample(options.scale, options.out)
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,33 +54,11 @@ def _up(quiet: bool) -> None:
         print(message)
 
 
-def _add_brewery_api(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--file", type=Path, help="a breweries.csv; default: the sample's")
-
-
-def _serve_breweries(options: argparse.Namespace) -> int:
-    from local.brewery_api import FILE, BreweryApi, read_breweries
-    from local.bucket import ensure_sample
-
-    try:
-        file = options.file or ensure_sample() / FILE
-        records = read_breweries(file)
-        api = BreweryApi(records, options.port)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    with api, suppress(KeyboardInterrupt):
-        print(f"{len(records):,} breweries of {file}: OPEN_BREWERY_URL={api.url}", flush=True)
-        Event().wait()
-    return 0
-
-
 def _sample(scale: float, out: Path) -> int:
-    from local.sample import generate
+    from local.bucket import write_sample
 
     try:
-        rows = generate(scale, out)
+        rows = write_sample(scale, out)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -15,6 +15,8 @@ from local.sample.population import Population
 
 # What the generator wrote into the bucket. Whatever is not in it belongs to somebody.
 MANIFEST = ".sample.json"
+# Where the files are made, on the same disk: replacing one is then an atomic rename.
+UNFINISHED = ".sample.unfinished"
 
 
 @dataclass
@@ -36,20 +38,47 @@ def ensure_sample(state: Path = STATE) -> Path:
     positive number.
     """
     folder = state / "bucket"
-    scale = os.environ.get("SCALE")
-    if scale:
-        Population.at(float(scale))
+    scale = _scale(os.environ.get("SCALE", ""))
     state.mkdir(parents=True, exist_ok=True)
     with (state / "bucket.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         manifest = _read(folder)
-        wanted = float(scale) if scale else manifest.scale or 1.0
+        wanted = scale or manifest.scale or 1.0
         if (manifest.scale, manifest.generator) != (wanted, _generator()):
-            _renew(state, folder, manifest, wanted)
+            _renew(folder, manifest, wanted)
+    _say_what_is_kept(folder, manifest)
+    return folder
+
+
+def write_sample(scale: float, folder: Path) -> dict[str, int]:
+    """Writes a sample into any folder; returns the rows of each file that is now the sample's.
+
+    A file that is there and that no generator wrote is kept, which is said on stderr. Raises
+    ValueError for a scale that is no positive number.
+    """
+    manifest = _read(folder)
+    rows = _renew(folder, manifest, scale)
+    kept = _say_what_is_kept(folder, manifest)
+    return {path: count for path, count in rows.items() if path not in kept}
+
+
+def _scale(text: str) -> float:
+    """Returns the scale that somebody wrote, 0 if it is none; raises ValueError if it is wrong."""
+    if not text:
+        return 0
+    try:
+        scale = float(text)
+    except ValueError:
+        raise ValueError(f"scale must be a number above 0, got {text}") from None
+    Population.at(scale)
+    return scale
+
+
+def _say_what_is_kept(folder: Path, manifest: _Manifest) -> list[str]:
     kept = [path for path in manifest.written if _is_somebodys(folder, path, manifest)]
     if kept:
         print(f"Not the sample's, and kept in {folder}: {', '.join(kept)}", file=sys.stderr)
-    return folder
+    return kept
 
 
 def smaller_sources(state: Path = STATE) -> list[str]:
@@ -69,22 +98,23 @@ def smaller_sources(state: Path = STATE) -> list[str]:
     ]
 
 
-def _renew(state: Path, folder: Path, manifest: _Manifest, scale: float) -> None:
-    unfinished = state / "bucket.unfinished"
+def _renew(folder: Path, manifest: _Manifest, scale: float) -> dict[str, int]:
+    unfinished = folder / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
-    paths = list(generate(scale, unfinished))
-    for path in paths:
+    rows = generate(scale, unfinished)
+    for path in rows:
         manifest.written.setdefault(path, []).append(_version(unfinished / path))
     # Before the first file moves: if this is interrupted, the next run knows them all.
     manifest.scale, manifest.largest = 0, max(scale, manifest.largest)
     _write(folder, manifest)
-    for path in paths:
+    for path in rows:
         if not _is_somebodys(folder, path, manifest):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (unfinished / path).replace(folder / path)
     manifest.scale, manifest.generator = scale, _generator()
     _write(folder, manifest)
     shutil.rmtree(unfinished)
+    return rows
 
 
 def _is_somebodys(folder: Path, path: str, manifest: _Manifest) -> bool:
@@ -116,8 +146,9 @@ def _write(folder: Path, manifest: _Manifest) -> None:
 
 
 def _generator() -> str:
-    """Returns a digest of the generator's code: a sample that an older one wrote is renewed."""
+    """Returns a digest of the generator: a sample that an older one wrote is renewed."""
     digest = hashlib.sha256()
-    for file in sorted(Path(sample.__file__).parent.glob("*.py")):
+    folder = Path(sample.__file__).parent
+    for file in sorted([*folder.glob("*.py"), *folder.glob("data/*")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

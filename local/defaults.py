@@ -5,7 +5,6 @@ environment alone, as it does on a server where all of it is set.
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -107,9 +106,16 @@ def _named(source: Source) -> str:
     for name in [f"{prefix}_URL"] if source.api else [f"{prefix}_BUCKET_URL", "BUCKET_URL"]:
         url = os.environ.get(name)
         if url:
-            # Whoever reads the URL refuses passwords in it; here they are just not repeated.
-            return f"{re.sub('//[^/]*@', '//…@', url)} ({name})"
+            return f"{_without_secrets(url)} ({name})"
     return ""
+
+
+def _without_secrets(url: str) -> str:
+    """Returns a URL without what it must not hold; whoever reads from it refuses it later."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    return f"{scheme}://{'…' if '@' in rest else rest.split('?')[0]}"
 
 
 def _breweries() -> Path:

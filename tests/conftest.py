@@ -222,7 +222,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def _own_dlt() -> dict[str, str]:
-    """Returns dlt's folder of the test that runs; none while fixtures of the session are made."""
+    """Returns dlt's folder of the running test; nothing while session fixtures are made."""
     return {name: value for name, value in os.environ.items() if name == "DLT_DATA_DIR"}
 
 

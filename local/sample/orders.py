@@ -80,8 +80,6 @@ _ODD_STATUSES = ("1", "2", "3", "4", "6")
 _SHIPPED = "5"
 _ODD_STATUS_EVERY = 101
 
-_FLUSH_ROWS = 1_000
-
 # What is left of a line of the detail file once order, product and quantity are known, and its
 # LineTotal in 1/1,000,000.
 _Line = tuple[str, int]
@@ -110,7 +108,6 @@ def write_orders(
             stores.place(book)
         for _ in range(online):
             individuals.place(book)
-    book.close()
 
 
 def _online_weights() -> Iterator[int]:
@@ -196,15 +193,13 @@ class _LineQuota:
 
 
 class _OrderBook:
-    """Formats orders and their lines, and writes them in chunks."""
+    """Formats orders and their lines, and writes them."""
 
     def __init__(self, population: Population, header: RawFile, detail: RawFile) -> None:
         self.random = Random(501).random
         self._population = population
         self._header = header
         self._detail = detail
-        self._order_rows: list[str] = []
-        self._line_rows: list[str] = []
         self._order_guids = Guids(502)
         self._line_guids = Guids(503)
         self._order_id = FIRST_ORDER
@@ -216,11 +211,6 @@ class _OrderBook:
         self._day, self._due, self._shipped = (
             f"{day + timedelta(days=days)} 00:00:00.000" for days in (0, 12, 7)
         )
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._header.write(self._order_rows)
-        self._detail.write(self._line_rows)
 
     def add(
         self,
@@ -245,13 +235,13 @@ class _OrderBook:
             code = f"{mixed:08X}"
             carrier = f"{code[:4]}-4{code[4:7]}-{code[6:]}"
 
-        rows = self._line_rows
+        write_line = self._detail.write
         line_id = self._line_id
         heads, mask, factor = self._line_guids.heads, Guids.MASK, Guids.FACTOR
         tail = f";{self._day}\r\n"
         total = 0
         for line, line_total in lines:
-            rows.append(
+            write_line(
                 f"{order_id};{line_id};{carrier};{line}{heads[line_id & 255]}"
                 f"{line_id * factor & mask:012X}{tail}"
             )
@@ -272,18 +262,13 @@ class _OrderBook:
             card = f"{NULL};{NULL}"
         # Territories 1-5 are in the United States, paid in the currency of the books.
         rate = NULL if region <= 5 else f"{number % 13_532 + 1}"
-        self._order_rows.append(
+        self._header.write(
             f"{order_id};8;{self._day};{self._due};{shipped};{status};{flags};SO{order_id};"
             f"{purchase};{account};{customer};{seller};{region};{address};{address};{method};"
             f"{card};{rate};{money(sub_total)};{money(tax)};{money(freight)};"
             f"{money(sub_total + tax + freight)};NULL;{self._order_guids.of(order_id)};"
             f"{self._day if shipped == NULL else shipped}\r\n"
         )
-        if len(rows) >= _FLUSH_ROWS:
-            self._detail.write(rows)
-            self._header.write(self._order_rows)
-            rows.clear()
-            self._order_rows.clear()
 
 
 class _OnlineOrders:
@@ -360,10 +345,9 @@ class _StoreOrders:
         self._quota = _LineQuota(population.store_orders, population.store_lines, random)
         self._beat = 0
         self._cap = 1
-        # A shelf entry names a row of 64 prepared lines, one per quantity.
+        # Places in `_sales`, each as often as its share.
         self._shelf: list[int] = []
         self._sales: list[tuple[Product, Deal | None]] = []
-        self._prepared: dict[int, _Line] = {}
         self._frames: dict[str, list[Product]] = {}
 
     def open_season(self, season: int) -> None:
@@ -377,9 +361,8 @@ class _StoreOrders:
             for product, deal, start in self._promotions
             if season in product.seasons and start <= SEASON_STARTS[season]
         ]
-        self._prepared = {}
         self._shelf = [
-            position << 6
+            position
             for position, (product, promotion) in enumerate(self._sales)
             for _ in range(-(-product.store_weight // 5) if promotion else product.store_weight)
         ]
@@ -396,7 +379,6 @@ class _StoreOrders:
         random = self._random
         shelf = self._shelf
         size = len(shelf)
-        prepared = self._prepared
         count = self._quota.take(self._cap)
         lines = self._two_day_frames() if count >= self._BEAT_MIN_LINES else []
         taken: set[int] = set()
@@ -405,11 +387,7 @@ class _StoreOrders:
             while entry in taken:
                 entry = shelf[int(random() * size)]
             taken.add(entry)
-            entry += _QUANTITIES[int(random() * 256)]
-            line = prepared.get(entry)
-            if line is None:
-                line = prepared[entry] = self._prepare(entry)
-            lines.append(line)
+            lines.append(self._sale(entry, _QUANTITIES[int(random() * 256)]))
 
         contact = self._buyers.next()
         region = territory(contact)
@@ -429,19 +407,13 @@ class _StoreOrders:
             address=contact + 400,
         )
 
-    def _prepare(self, entry: int) -> _Line:
-        """Line of a shelf entry and quantity, with the discount that applies."""
-        quantity = entry & 63
-        product, deal = self._sales[entry >> 6]
+    def _sale(self, place: int, quantity: int) -> _Line:
+        """Line of a place in `_sales`, with the discount that applies to the quantity."""
+        product, deal = self._sales[place]
         if deal is None:
-            deal = next(
-                (
-                    volume_deal
-                    for minimum, volume_deal in self._volume.get(product.product_id, ())
-                    if quantity >= minimum
-                ),
-                Deal(NO_DISCOUNT, 0),
-            )
+            volume = self._volume.get(product.product_id, ())
+            deals = (found for minimum, found in volume if quantity >= minimum)
+            deal = next(deals, Deal(NO_DISCOUNT, 0))
         return _line(product, quantity, _store_price(product), deal)
 
     def _two_day_frames(self) -> list[_Line]:

@@ -1,6 +1,7 @@
 """Persons and customers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 from local.sample.population import Population, Scatter, territory
@@ -25,47 +26,9 @@ _HOMONYM_CYCLE = 25
 _HOMONYMS = (23, 24)
 
 
-def _names(words: str) -> list[str]:
-    """Split a list of names; `_` stands for the space within one."""
-    return [word.replace("_", " ") for word in words.split()]
-
-
-_FIRST_NAMES = _names("""
-    Aaron Abigail Adam Adriana Aidan Alejandro Alexandra Alexis Alicia Alison Allen Alyssa Amanda
-    Amy Ana André Andrea Angela Anna Antonio Ariana Arturo Ashley Austin Bailey Barbara Benjamin
-    Beth Bianca Blake Bonnie Brandon Brenda Brian Brianna Bruce Bryan Caleb Cameron Carla Carlos
-    Carmen Caroline Casey Cassidy Catherine Cesar Charles Chloe Christian Christina Cindy Claudia
-    Clayton Colin Connor Courtney Craig Crystal Curtis Dalton Damien Daniel Danielle David Deanna
-    Deborah Denise Derek Desiree Devin Diana Dominic Donna Dylan Eduardo Edward Elijah Elizabeth
-    Emily Emma Eric Erin Ethan Eugene Evan Fernando Françoise Frank Gabriel Garrett Gary George
-    Gloria Grace Grégoire Haley Hannah Heather Héctor Henry Hunter Ian Isaac Isabella Jack Jackson
-    Jaclyn Jacob Jade James Janet Jasmine Jason Javier Jean Jennifer Jeremy Jésus Jill Joan Joel
-    John Jonathan Jordan Jörg José Joseph Joshua Julia Justin Kaitlyn Karen Karl Katherine Kayla
-    Kelly Kenneth Kevin Kristen Kyle Larry Latasha Laura Lauren Łukasz Leah Linda Logan Louis Lucas
-    Luis Mackenzie Madison Marc Maria Mariah Mario Marshall Mason Megan Melanie Melissa Michael
-    Michele Miguel Mohamed Monica Morgan Nancy Natalie Nathan Nicole Noah Noël Olivia Omar Orlando
-    Pamela Patrick Paula Peter Rachel Ramón Raquel Rebecca Renée Richard Robert Roberto Ruben Ruth
-    Ryan Samantha Samuel Sandra Sara Savannah Sean Seth Shannon Shawn Søren Sophia Stephanie Steven
-    Sydney Tamara Taylor Teresa Thomas Timothy Trevor Tristan Troy Valerie Vanessa Victoria Vincent
-    Wesley William Willie Wyatt Xavier Zachary Zoe Željko 伟 秀英
-""")
-_LAST_NAMES = _names("""
-    Adams Alan Alexander Allen Alonso Álvarez Anand Anderson Arun Ashe Bailey Baker Barnes Becker
-    Bell Bennett Black Blanco Bradley Brooks Brown Bryant Butler Campbell Carlson Carter Castro
-    Chande Chandra Chapman Chen Clark Coleman Collins Cook Cooper Cox D'Hers Davis Deng Diaz
-    Dominguez Edwards Evans Fernandez Flores Foster Garcia Gill Goel Goldberg Gomez Gonzales
-    Gonzalez Gray Green Griffin Guo Gutierrez Hall Harris Hayes He Henderson Hernandez Hill Howard
-    Huang Hughes Jackson Jai James Jenkins Jiménez Johnson Jones Kapoor Kelly Kovář Kumar Lal Lee
-    Lewis Li Liang Lin Liu Long Lopez Lu Luo Ma Madan Malhotra Martin Martinez McDonald Mehta Mendez
-    Miller Mitchell Moore Moreno Morgan Morris Moyer Müller Muñoz Munoz Murphy Nara Nath Navarro
-    Nelson Núñez O'Brien O'Donnell Ortega Pal Parker Patel Patterson Perez Perry Peterson Phillips
-    Powell Prasad Price Raje Raji Raman Ramirez Ramos Rana Reed Reyes Richardson Rivera Roberts
-    Robinson Rodriguez Rogers Romero Ross Rowe Rubio Ruiz Russell Sai Sánchez Sanchez Sanders
-    Sandoval Sanz Sara Schmidt Scott Serrano Shan Sharma Shen Simmons Smith Srini Stewart Stone
-    Suarez Subram Suri Sun Tang Taylor Thomas Thompson Torres Turner Vance Vazquez Verma Walker Wang
-    Ward Washington Watson White Williams Wilson Wood Wright Wu Xie Xu Yang Ye Young Yuan Zeng
-    Zhang Zheng Zhou Zhu Zimmerman Žižka Ødegård García_Márquez Reátegui_Alayo 李 王
-""")
+_DATA = Path(__file__).with_name("data")
+_FIRST_NAMES = (_DATA / "first_names.txt").read_text(encoding="utf-8").splitlines()
+_LAST_NAMES = (_DATA / "last_names.txt").read_text(encoding="utf-8").splitlines()
 _MIDDLE_NAMES = (*"ABCDEFGHJKLMNPRSTVW", "Lee", "Ann", "J.", *[NULL] * 10)
 _INDIVIDUAL_TITLES = (*[NULL] * 62, "Mr.", "Ms.")
 _OTHER_TITLES = (*[NULL] * 24, *["Mr."] * 22, *["Ms."] * 18)

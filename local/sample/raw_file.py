@@ -1,20 +1,17 @@
 """Sample files, and AdventureWorks' format: BOM, `;`, CRLF, NULL, decimal comma, padded codes."""
 
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from random import Random
 
 NULL = "NULL"
 CRLF = "\r\n"
 
-# Rows joined into one write: large enough to be fast, small enough to weigh nothing in memory.
-_CHUNK = 200
 _MASK_48 = (1 << 48) - 1
 
 
 class RawFile:
-    """One file of the bucket, in UTF-8, written in chunks and counting its rows."""
+    """One file of the bucket, in UTF-8, counting its rows."""
 
     def __init__(self, folder: Path, path: str, start: str = "", end: str = "") -> None:
         """Create `folder`/`path` (with forward slashes); `start` and `end` are around its rows."""
@@ -26,16 +23,15 @@ class RawFile:
         self._file = target.open("wb")
         self._file.write(start.encode())
 
-    def write(self, rows: list[str]) -> None:
-        """Append finished lines (each with its line end)."""
-        self.rows += len(rows)
-        self._file.write("".join(rows).encode())
+    def write(self, row: str) -> None:
+        """Append a finished line (with its line end)."""
+        self.rows += 1
+        self._file.write(row.encode())
 
     def write_all(self, rows: Iterable[str]) -> None:
-        """Append finished lines from an iterable of any length, holding one chunk at a time."""
-        iterator = iter(rows)
-        while chunk := list(islice(iterator, _CHUNK)):
-            self.write(chunk)
+        """Append finished lines from an iterable of any length."""
+        for row in rows:
+            self.write(row)
 
     def close(self) -> None:
         """Write the end and close the file; closing it again does nothing."""

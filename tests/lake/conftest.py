@@ -86,7 +86,17 @@ def reader(
 
 def declare(name: str, layer: str = "silver", **partition_by: str) -> Table:
     """Returns the declaration of a table that holds `public.<name>`."""
-    return Table(layer, name, "public", name, "parquet", "", tuple(partition_by.items()), ())
+    return Table(
+        layer=layer,
+        name=name,
+        schema="public",
+        relation=name,
+        format="parquet",
+        record="",
+        partition_by=tuple(partition_by.items()),
+        order_by=(),
+        exception="of a test",
+    )
 
 
 def execute(warehouse: Warehouse, sql: str) -> None:

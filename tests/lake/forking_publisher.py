@@ -13,8 +13,10 @@ from lake.declaration import Table
 from lake.publish import open_lake, publish
 
 TABLES = [
-    Table("gold", "flat", "public", "flat", "parquet", "", (), ()),
-    Table("silver", "parts", "public", "parts", "parquet", "", (("part", "part"),), ()),
+    Table("gold", "flat", "public", "flat", "parquet", "", (), (), "of a test"),
+    Table(
+        "silver", "parts", "public", "parts", "parquet", "", (("part", "part"),), (), "of a test"
+    ),
 ]
 
 

@@ -34,6 +34,7 @@ def test_what_is_declared_is_read() -> None:
         ("tables: {gold: {a: {relation: a.b, partition_by: [c]}}}", "expected a mapping"),
         ("tables: {gold: {a: {relation: a.b, partition_by: {x/y: c}}}}", "names with expressions"),
         ("tables: {gold: {a: {relation: a.b, order_by: c}}}", "expected a list of columns"),
+        ("tables: {gold: {a: {relation: a.b, exception: }}}", "exception: expected a reason"),
         ("tables: {", "cannot be read"),
     ],
 )

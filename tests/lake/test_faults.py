@@ -20,8 +20,7 @@ import pytest
 from common.errors import LoadError
 from common.storage import Bucket, FolderBucket, S3Bucket
 from common.warehouse import Warehouse
-from extract.load import WORK
-from lake.publish import publish
+from lake.publish import WORK, publish
 
 from .conftest import PARTITIONS, VERSIONED, Reader, declare, execute, version_of, write_version
 
