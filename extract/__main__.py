@@ -37,10 +37,7 @@ def describe(result: LoadResult) -> list[str]:
         if file.new_columns:
             new = ", ".join(file.new_columns)
             lines.append(f"  {'':>16}  new columns, landed but not modelled: {new}")
-    lines.append(
-        f"  {result.rows:,} rows of {result.source} loaded in {result.seconds:.1f} s "
-        f"from {result.origin}"
-    )
+    lines.append(f"  {result.rows:,} rows of {result.source} loaded in {result.seconds:.1f} s")
     return lines
 
 

@@ -1,11 +1,6 @@
-{# A row of an incremental model is stale if it stems from a load before the oldest that the feed now
-   shows: the whole feed was loaded anew since, and what it still has was built anew. #}
-{% macro delete_vanished(feed) -%}
+{% macro delete_vanished(file_id, files) -%}
     {%- if is_incremental() -%}
         delete from {{ this }}
-        where
-            load_id < (
-                select coalesce(min(_load_id), {{ after_all_loads() }}) from {{ feed }}
-            )
+        where {{ file_id }} not in (select file_id from {{ files }} where is_current)
     {%- endif -%}
 {%- endmacro %}

@@ -1,4 +1,7 @@
-{% macro try_cast_to(column, type) -%}
+{% macro try_cast_to(column, type, casts=none) -%}
+    {%- if casts is not none -%}
+        {%- do casts.append((column, type)) -%}
+    {%- endif -%}
     {{ return(adapter.dispatch('try_cast_to')(column, type)) }}
 {%- endmacro %}
 

@@ -11,10 +11,10 @@ from common.errors import ConfigurationError, LoadError
 from common.warehouse import find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
-from extract.ledger import is_loaded
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
+from orchestrate.project import code_digest, recall
 from orchestrate.run import run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_drops, watch_steps
 
@@ -25,6 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run_command = commands.add_parser("run", help="load, dbt build, answers")
     run_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
+    run_command.add_argument(
+        "--full", action="store_true", help="build and test all, not only what is new"
+    )
+    run_command.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="build all, and make incremental tables anew from all rows",
+    )
     watch_command = commands.add_parser("watch", help="load and build on the clock")
     watch_command.add_argument("source", metavar="SOURCE")
     watch_command.add_argument(
@@ -41,6 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="how long a dropped file must not have changed to be taken",
     )
     watch_command.add_argument("--ticks", type=number, metavar="N", help="stop after so many ticks")
+    watch_command.add_argument(
+        "--accept-smaller",
+        action="store_true",
+        help="take dropped files that hold far fewer rows than before (see min_share in "
+        "sources.yml)",
+    )
     commands.add_parser("answers", help="print the answers from what is built")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -49,28 +63,28 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             chosen = select(sources, options.sources)
             with local_defaults(chosen):
-                return run(chosen, find_warehouse(), console, everything=not options.sources)
+                return run(
+                    chosen,
+                    find_warehouse(),
+                    console,
+                    everything=not options.sources,
+                    is_full=options.full,
+                    full_refresh=options.full_refresh,
+                )
         if options.command == "watch":
             (source,) = select(sources, [options.source])
             return _watch(source, options, console)
         with local_defaults():
-            _answers(sources, console)
+            warehouse = find_warehouse()
+            os.environ.update(warehouse.variables())
+            known = recall(code_digest(warehouse.database)) or start_dbt().known
+            return 0 if print_answers(warehouse, known.answers, console) else 1
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (DbtError, LoadError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
-
-
-def _answers(sources: dict[str, Source], console: Console) -> None:
-    warehouse = find_warehouse()
-    os.environ.update(warehouse.variables())
-    loaded = [name for name, source in sources.items() if is_loaded(source, warehouse)]
-    if not loaded:
-        raise LoadError("nothing was loaded yet: make run")
-    print_answers(warehouse, start_dbt().analyses(loaded), console)
 
 
 def seconds(text: str) -> float:
@@ -105,7 +119,9 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
         clock = Clock(options.every, options.ticks, stop, console)
         if options.batch is not None:
             return watch_steps(source, warehouse, console, clock, options.batch)
-        return watch_drops(source, warehouse, console, clock, options.settle)
+        return watch_drops(
+            source, warehouse, console, clock, options.settle, options.accept_smaller
+        )
 
 
 if __name__ == "__main__":

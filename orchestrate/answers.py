@@ -1,30 +1,80 @@
 """Runs the analyses and prints their results as tables."""
 
+import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 
+import psycopg2
+from psycopg2 import errors, extensions
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.errors import LoadError
 from common.warehouse import Warehouse
+from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
+# Seconds to wait, in all answers together, for a relation that a build replaces just now.
+PATIENCE = (0.2, 0.5, 1.0, 2.0)
 
 
-def print_answers(
-    warehouse: Warehouse, analyses: Sequence[tuple[str, str, str]], console: Console
-) -> None:
-    """Runs each (name, description, SQL) and prints its result, at most `SHOWN_ROWS` of it."""
-    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        for name, description, sql in analyses:
-            cursor.execute(sql)
-            columns = [column.name for column in cursor.description or ()]
-            rows = cursor.fetchall()
-            console.print(f"[bold]{name}[/bold]: {description}", highlight=False, soft_wrap=True)
-            console.print(_table(columns, rows))
-            console.print(f"{len(rows):,} rows" + _cut(name, len(rows)) + "\n", highlight=False)
+def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Console) -> bool:
+    """Runs each answer and prints its result, at most `SHOWN_ROWS` of it.
+
+    What is not built, and what the user may not read, are a line on stderr each. Returns whether
+    all was built and something may be read. Raises LoadError if PostgreSQL fails.
+    """
+    unbuilt, secret = [], []
+    patience = list(PATIENCE)
+    with closing(warehouse.connect()) as connection:
+        connection.autocommit = True
+        for answer in answers:
+            try:
+                columns, rows = _run(connection, answer, patience)
+            except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
+                unbuilt.append(answer.name)
+            except errors.InsufficientPrivilege:
+                secret.append(answer.name)
+            except psycopg2.Error as error:
+                raise LoadError(f"{answer.name}: PostgreSQL: {str(error).strip()}") from error
+            else:
+                console.print(
+                    f"[bold]{answer.name}[/bold]: {answer.description}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                console.print(_table(columns, rows))
+                cut = _cut(answer.name, len(rows))
+                console.print(f"{len(rows):,} rows{cut}\n", highlight=False)
+    if unbuilt:
+        print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
+    if secret:
+        print(f"not for {warehouse.user} to read: {', '.join(secret)}", file=sys.stderr)
+    return not unbuilt and len(secret) < len(answers)
+
+
+def _run(
+    connection: extensions.connection, answer: Answer, patience: list[float]
+) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Returns the columns and the rows of an answer."""
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(answer.sql)
+                return [column.name for column in cursor.description or ()], cursor.fetchall()
+        # Gone between its name and its rows, or about to be there again.
+        except (
+            errors.UndefinedTable,
+            errors.InternalError_,
+            errors.DeadlockDetected,
+            errors.LockNotAvailable,
+        ):
+            if not patience:
+                raise
+            time.sleep(patience.pop(0))
 
 
 def _cut(name: str, rows: int) -> str:

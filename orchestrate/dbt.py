@@ -1,27 +1,35 @@
 """Runs dbt inside this process: it starts once, and parses the project once, whatever is asked."""
 
+import io
+import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from dbt.cli.main import dbtRunner
 
 from orchestrate.errors import DbtError
+from orchestrate.project import ROOT, Answer, Known, Project, code_digest, folder, keep, recall
 
-ROOT = Path(__file__).resolve().parent.parent
+_PERIODS = {"minute": 60, "hour": 3600, "day": 86400}
+# dbt writes a line for each of its thoughts, and files that say what one run did. Without them, and
+# looking only for the relations that it is about, a small build takes half the time.
+_QUICK = ["--no-write-json", "--cache-selected-only", "--log-level-file", "info"]
 
 
 @dataclass(frozen=True)
-class Node:
+class Result:
     """What became of one node of the project.
 
-    `kind` is dbt's resource type (model, seed, test, ...), `status` its word for the outcome
-    (success, pass, warn, fail, error, skipped).
+    `key` is dbt's unique id, `kind` its resource type (model, seed, test, ...), `status` its word
+    for the outcome (success, pass, warn, fail, error, skipped).
     """
 
+    key: str
     name: str
     kind: str
     status: str
@@ -30,7 +38,10 @@ class Node:
 
 
 class Dbt:
-    """The dbt project at the repository's root, against the database that POSTGRES_* names."""
+    """The dbt project at the repository's root, against the database that POSTGRES_* names.
+
+    `code` is the digest of what was parsed.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         """Parses the project; raises DbtError if that fails.
@@ -39,36 +50,74 @@ class Dbt:
         thread waits for PostgreSQL half of its time.
         """
         os.environ["DBT_THREADS"] = str(threads or 2 * (os.cpu_count() or 1))
-        self._runner = dbtRunner(manifest=self._invoke(dbtRunner(), ["parse"]))
+        self.code = code_digest(os.environ["POSTGRES_DB"])
+        self._runner = dbtRunner(manifest=self._invoke(dbtRunner(), "parse", ["--no-write-json"]))
+        self.project = Project(self._runner.manifest)
 
-    def build(self, sources: Sequence[str] = ()) -> list[Node]:
-        """Builds and tests what depends on the sources (all if none is named).
+    def changed(self, before: str) -> set[str]:
+        """Returns the nodes whose code changed since that digest, and those that depend on them.
 
+        All nodes, if the manifest of that state is not kept (any more, or on this machine).
+        """
+        if before == self.code:
+            return set()
+        if not (folder(before) / "manifest.json").exists():
+            return set(self.project.nodes)
+        state = ["--state", str(folder(before)), "--output", "json", "--output-keys", "unique_id"]
+        with redirect_stdout(io.StringIO()):
+            lines = self._invoke(self._runner, "ls", ["--select", "state:modified+", *state])
+        return {json.loads(line)["unique_id"] for line in lines} & set(self.project.nodes)
+
+    def keep_manifest(self) -> None:
+        """Keeps the manifest for `changed` of a later state, if it is not kept yet."""
+        path = folder(self.code) / "manifest.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_suffix(f".{os.getpid()}")
+            self._manifest.write(str(aside))
+            aside.replace(path)
+
+    def build(
+        self,
+        keys: Iterable[str],
+        tested_loads: dict[str, int] | None = None,
+        full_refresh: bool = False,
+    ) -> list[Result]:
+        """Builds the models, seeds and snapshots among these nodes, and runs the tests.
+
+        Tests look at what is newer than `tested_loads` of a source, without it at whole tables.
         Unit tests are left out: they test the code, not this data, and belong to `make test`.
         Does not raise if a node fails: see `failures`.
         """
-        # @: also the seeds and tables of other origin that those models need.
-        selection = [f"@source:{source}" for source in sources]
-        return self._run(["build", "--exclude-resource-type", "unit_test"], selection)
+        # None but those that are named: whoever chose the nodes chose the tests.
+        options = ["--exclude-resource-type", "unit_test", "--indirect-selection", "empty"]
+        if tested_loads:
+            options += ["--vars", json.dumps({"tested_loads": tested_loads})]
+        if full_refresh:
+            options.append("--full-refresh")
+        return self._run("build", keys, options)
 
-    def refresh(self, source: str) -> list[Node]:
+    def refresh(self, source: str) -> list[Result]:
         """Brings up to date what holds rows of the source, untested; views need nothing.
 
         All of it must have been built before.
         """
+        nodes = self.project.nodes.items()
         kinds = ("table", "incremental")
-        selection = [f"source:{source}+,config.materialized:{kind}" for kind in kinds]
-        # Once every few seconds: without the files that say what one run did, and looking only for
-        # what it is about, it takes half the time.
-        quick = ["--no-write-json", "--cache-selected-only"]
-        return self._run([*quick, "run"], selection)
+        return self._run(
+            "run", [key for key, node in nodes if source in node.sources and node.kind in kinds]
+        )
 
-    def _run(self, arguments: list[str], selection: list[str]) -> list[Node]:
-        if selection:
-            arguments += ["--select", *selection]
-        results = self._invoke(self._runner, arguments, may_fail=True)
+    def _run(self, command: str, keys: Iterable[str], options: Sequence[str] = ()) -> list[Result]:
+        selection = self.project.selection(set(keys))
+        if not selection:
+            return []
+        results = self._invoke(
+            self._runner, command, [*_QUICK, *options, "--select", *selection], may_fail=True
+        )
         return [
-            Node(
+            Result(
+                key=result.node.unique_id,
                 name=result.node.name,
                 kind=str(result.node.resource_type),
                 status=str(result.status),
@@ -78,24 +127,58 @@ class Dbt:
             for result in results
         ]
 
-    def analyses(self, sources: Sequence[str] = ()) -> list[tuple[str, str, str]]:
-        """Returns name, description and SQL of the analyses of these sources (all if none)."""
-        selection = [f"source:{source}+,resource_type:analysis" for source in sources]
+    @cached_property
+    def known(self) -> Known:
+        """What can be known of this state of the code without dbt, from now on."""
+        kept = recall(self.code)
+        if kept is None:
+            kept = self._find_out()
+            keep(self.code, kept)
+        return kept
+
+    def _find_out(self) -> Known:
         results = self._invoke(
-            self._runner, ["compile", "--select", *(selection or ["resource_type:analysis"])]
+            self._runner, "compile", [*_QUICK, "--select", "resource_type:analysis"]
         )
-        nodes = [result.node for result in results]
-        return sorted(
-            (node.name, node.description.strip(), node.compiled_code)
-            for node in nodes
-            if node.resource_type == "analysis"
+        compiled = {result.node.unique_id: result.node for result in results}
+        nodes = self.project.nodes
+        allowed: dict[str, dict[str, float]] = {}
+        for source in self._manifest.sources.values():
+            limit = source.freshness and source.freshness.warn_after
+            if limit and limit.count:
+                feeds = allowed.setdefault(source.source_name, {})
+                feeds[source.name] = limit.count * _PERIODS[str(limit.period)]
+        return Known(
+            answers=tuple(
+                Answer(
+                    node.name,
+                    node.description.strip(),
+                    node.compiled_code,
+                    tuple(sorted(nodes[key].sources)),
+                )
+                for key, node in sorted(compiled.items())
+                if node.resource_type == "analysis"
+            ),
+            relations={
+                node.relation: tuple(sorted(node.sources))
+                for node in nodes.values()
+                if node.relation
+            },
+            allowed=allowed,
         )
 
+    @property
+    def _manifest(self) -> Any:
+        return self._runner.manifest
+
     @staticmethod
-    def _invoke(runner: dbtRunner, arguments: Sequence[str], may_fail: bool = False) -> Any:
+    def _invoke(
+        runner: dbtRunner, command: str, arguments: Sequence[str], may_fail: bool = False
+    ) -> Any:
         """Returns the result, whose type depends on the command."""
         answer = runner.invoke(
             [
+                command,
                 # What dbt says goes to logs/dbt.log; what matters of it is in the result.
                 "--quiet",
                 "--no-use-colors",
@@ -107,22 +190,17 @@ class Dbt:
             ]
         )
         if answer.exception is not None:
-            raise DbtError(f"dbt {arguments[0]}: {answer.exception}") from answer.exception
+            raise DbtError(f"dbt {command}: {answer.exception}") from answer.exception
         if not (answer.success or may_fail):
-            raise DbtError(f"dbt {arguments[0]} failed; see logs/dbt.log")
+            raise DbtError(f"dbt {command} failed; see logs/dbt.log")
         return answer.result
 
 
-def failures(nodes: Sequence[Node]) -> list[Node]:
+def failures(results: Sequence[Result]) -> list[Result]:
     """Returns the nodes that failed, not those that were skipped because of them."""
-    return [node for node in nodes if node.status in ("error", "fail", "runtime error")]
+    return [result for result in results if result.status in ("error", "fail", "runtime error")]
 
 
-def warnings(nodes: Sequence[Node]) -> list[Node]:
-    """Returns the tests that only warn."""
-    return [node for node in nodes if node.status == "warn"]
-
-
-def count(nodes: Sequence[Node], *statuses: str) -> Counter[str]:
+def count(results: Sequence[Result], *statuses: str) -> Counter[str]:
     """Returns how many nodes of each kind ended in one of the statuses."""
-    return Counter(node.kind for node in nodes if node.status in statuses)
+    return Counter(result.kind for result in results if result.status in statuses)

@@ -1,9 +1,10 @@
-"""One run: load, `dbt build` of what depends on it, the answers."""
+"""One run: load, build and test what has reason to be, the answers."""
 
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,19 +17,43 @@ from extract.declaration import Source
 from extract.ledger import is_loaded
 from extract.load import has_files, load
 from orchestrate.answers import print_answers
+from orchestrate.builds import Build, Builds, locked
+from orchestrate.project import Known, code_digest, recall
 
 if TYPE_CHECKING:
-    from orchestrate.dbt import Dbt, Node
+    from orchestrate.dbt import Dbt, Result
 
 SLOWEST = 3
+FAILED = ("error", "fail", "runtime error")
 
 
-def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, everything: bool) -> int:
-    """Loads the sources, builds what depends on them and prints the answers.
+@dataclass(frozen=True)
+class Extent:
+    """How much of the project a build is about.
+
+    `names` are sources, none for the whole project. Of those, it builds what is new, or all of it
+    if it `is_full`; `full_refresh` makes incremental tables anew as well.
+    """
+
+    names: tuple[str, ...] = ()
+    is_full: bool = False
+    full_refresh: bool = False
+
+
+def run(
+    sources: Sequence[Source],
+    warehouse: Warehouse,
+    console: Console,
+    everything: bool,
+    is_full: bool = False,
+    full_refresh: bool = False,
+) -> int:
+    """Loads the sources, builds and tests what has reason to be, and prints the answers.
 
     `everything` says that these are all sources: those that were never loaded and have no files are
-    left out, and if there are none, the whole project is built. Returns 0, or 1 if a step failed:
-    the ones after it do not run, and its reason is the last thing printed.
+    left out, and if there are none, the whole project is built. A source that cannot be loaded
+    keeps no other from being built. Returns 0, or 1 if something failed: the reasons are the last
+    things printed.
     """
     started = time.monotonic()
     os.environ.update(warehouse.variables())
@@ -39,70 +64,222 @@ def run(sources: Sequence[Source], warehouse: Warehouse, console: Console, every
     ]
     if not chosen:
         raise LoadError("no source has files; BUCKET_URL says where they are looked for")
-    names = [] if everything and chosen == sources else [source.name for source in chosen]
     console.rule("Load", align="left")
     for source in sources:
         if source not in chosen:
             console.print(f"  {source.name}: never loaded, and without files: left out")
-    with Progress() as progress:
-        for source in chosen:
-            result = load(source, warehouse, progress)
-            console.print("\n".join(describe(result)), highlight=False, markup=False)
-    dbt = start_dbt()
-    if not build(dbt, names, console):
-        return 1
-    console.rule("Answers", align="left")
-    print_answers(warehouse, dbt.analyses(names), console)
+    errors = _load(chosen, warehouse, console)
+    loaded = [
+        source.name
+        for source in chosen
+        if source.name not in errors or is_loaded(source, warehouse)
+    ]
+    is_good = True
+    if loaded:
+        names = () if everything and len(loaded) == len(sources) else tuple(loaded)
+        extent = Extent(names, is_full, full_refresh)
+        known = nothing_new(warehouse, extent, console)
+        if known is None:
+            dbt = start_dbt()
+            is_good = build(dbt, warehouse, extent, console)
+            known = dbt.known if is_good else None
+        if known is not None:
+            console.rule("Answers", align="left")
+            is_good = print_answers(warehouse, known.answers_of(names), console)
     console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
-    return 0
+    for reason in errors.values():
+        print(f"error: {reason}", file=sys.stderr)
+    return 0 if is_good and not errors else 1
 
 
 def start_dbt() -> "Dbt":
     """Returns dbt, started; raises DbtError if the project does not parse."""
-    # Imported late: it takes seconds, which a command with wrong arguments need not pay.
+    # Imported late: it takes seconds, which a run with nothing new need not pay.
     from orchestrate.dbt import Dbt
 
     return Dbt()
 
 
-def build(dbt: "Dbt", names: Sequence[str], console: Console) -> bool:
-    """Builds and tests what depends on the sources (all if none is named), and prints how it went.
+def nothing_new(warehouse: Warehouse, extent: Extent, console: Console) -> Known | None:
+    """Returns what is known of the project if nothing of it is to be built, and says so.
+
+    dbt need not be started to know. None if something may have to be built.
+    """
+    code = code_digest(warehouse.database)
+    known = recall(code)
+    if known is None or extent.is_full or extent.full_refresh:
+        return None
+    with locked(warehouse) as builds:
+        last, loads = builds.last(), builds.loads()
+        if (
+            code != last.code
+            or last.red
+            or _news(extent, last, loads)
+            or known.missing(extent.names, builds.relations())
+        ):
+            return None
+        console.rule("Build and test", align="left")
+        console.print(
+            f"  nothing new since build {last.build_id} ({last.ended_at:%Y-%m-%d %H:%M:%S}): "
+            "nothing built",
+            highlight=False,
+        )
+        _print_warnings(last.warnings, console)
+        _print_stale(builds, known, extent, console)
+    return known
+
+
+def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) -> bool:
+    """Builds and tests what has reason to be, records it in audit.builds, and prints how it went.
 
     Returns whether nothing failed.
     """
-    from orchestrate.dbt import failures, warnings
+    from orchestrate.dbt import failures
 
-    console.rule("Build and test", align="left")
-    started = time.monotonic()
-    with Progress() as progress, progress.step("dbt build"):
-        nodes = dbt.build(names)
-    _summarize(nodes, time.monotonic() - started, console)
-    for node in warnings(nodes):
-        console.print(
-            f"  warning: {node.name}: {node.message}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    failed = failures(nodes)
-    for node in failed:
-        console.print(f"  failed: {node.kind} {node.name}", highlight=False, markup=False)
-    for node in failed:
-        print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
+    with locked(warehouse) as builds:
+        console.rule("Build and test", align="left")
+        started = time.monotonic()
+        last, loads = builds.last(), builds.loads()
+        plan = _plan(dbt, extent, last, loads, builds.relations())
+        dbt.keep_manifest()
+        build_id = builds.begin(dbt.code, extent.is_full, plan.tested, last)
+        with Progress() as progress, progress.step("dbt build"):
+            results = dbt.build(plan.wanted - plan.again, plan.tested, plan.full_refresh)
+            results += dbt.build(plan.again)
+        there = dbt.project.nodes
+        red = {**_others(last.red, results, there), **_messages(results, "skipped", *FAILED)}
+        warnings = {**_others(last.warnings, results, there), **_messages(results, "warn")}
+        failed = failures(results)
+        # What is red has kept its sources from being tested to the end.
+        at_fault = dbt.project.sources(red)
+        tested = dict(plan.tested)
+        for source in extent.names or loads:
+            load = (last.tested_loads if source in at_fault else loads).get(source)
+            if load is not None:
+                tested[source] = load
+        builds.end(build_id, not failed, tested, red, warnings)
+        _summarize(results, time.monotonic() - started, console)
+        _print_warnings(warnings, console)
+        if not failed:
+            _print_stale(builds, dbt.known, extent, console)
+    for result in failed:
+        console.print(f"  failed: {result.kind} {result.name}", highlight=False, markup=False)
+    for result in failed:
+        print(f"error: {result.kind} {result.name}: {result.message}", file=sys.stderr)
     return not failed
 
 
-def _summarize(nodes: "Sequence[Node]", seconds: float, console: Console) -> None:
+@dataclass(frozen=True)
+class _Plan:
+    """What a build has reason to build and test.
+
+    `again` are those tests of the `wanted` nodes that warned before. `tested` says up to which load
+    of a source the others need not look.
+    """
+
+    wanted: set[str]
+    again: set[str]
+    tested: dict[str, int]
+    full_refresh: bool
+
+
+def _plan(
+    dbt: "Dbt", extent: Extent, last: Build, loads: dict[str, int], relations: set[str]
+) -> _Plan:
+    project = dbt.project
+    scope = project.of(extent.names) if extent.names else project.everything()
+    news = _news(extent, last, loads)
+    new = project.of(source for source in news if source not in last.tested_loads)
+    changed = dbt.changed(last.code)
+    # Not only new rows, so tested on all rows; and the tests of those models.
+    others = scope & (changed | new | project.missing(relations) | set(last.red))
+    others |= scope & project.tests_of(others)
+    # What changed, but is out of scope, is built as if it were new when its turn comes.
+    whole = project.sources(others | changed)
+    tested = {source: load for source, load in last.tested_loads.items() if source not in whole}
+    full_refresh = extent.full_refresh or bool(changed & scope)
+    if extent.is_full or extent.full_refresh:
+        return _Plan(scope, set(), {}, full_refresh)
+    wanted = others | scope & project.below(news)
+    return _Plan(wanted, wanted & set(last.warnings), tested, full_refresh)
+
+
+def _news(extent: Extent, last: Build, loads: dict[str, int]) -> set[str]:
+    """Returns the sources that brought something since they were built and tested."""
+    return {
+        source
+        for source, load in loads.items()
+        if load > last.tested_loads.get(source, 0) and source in (extent.names or loads)
+    }
+
+
+def _others(
+    before: dict[str, str], results: "Sequence[Result]", there: Container[str]
+) -> dict[str, str]:
+    """Returns what is known from before of nodes that this build was not about."""
+    done = {result.key for result in results}
+    return {key: text for key, text in before.items() if key in there and key not in done}
+
+
+def _messages(results: "Sequence[Result]", *statuses: str) -> dict[str, str]:
+    return {
+        result.key: result.message or result.status
+        for result in results
+        if result.status in statuses
+    }
+
+
+def _load(
+    sources: Sequence[Source], warehouse: Warehouse, console: Console
+) -> dict[str, LoadError]:
+    """Loads the sources, and returns why those failed that did."""
+    errors: dict[str, LoadError] = {}
+    with Progress() as progress:
+        for source in sources:
+            try:
+                result = load(source, warehouse, progress)
+            except LoadError as error:
+                errors[source.name] = error
+                console.print(f"  {source.name}: not loaded", highlight=False)
+                continue
+            console.print("\n".join(describe(result)), highlight=False, markup=False)
+    return errors
+
+
+def _print_warnings(warnings: dict[str, str], console: Console) -> None:
+    for key, message in sorted(warnings.items()):
+        # A unique id ends in a digest, or with the name.
+        name = key.split(".")[2]
+        _print(f"  warning: {name}: {message}", console)
+
+
+def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
+    for source, feeds in builds.stale(known.allowed).items():
+        if not extent.names or source in extent.names:
+            _print(
+                f"  warning: {source}: no news of {', '.join(feeds)} for longer than the freshness "
+                "that models/ declares",
+                console,
+            )
+
+
+def _print(text: str, console: Console) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _summarize(results: "Sequence[Result]", seconds: float, console: Console) -> None:
     from orchestrate.dbt import count
 
-    built, skipped = count(nodes, "success"), count(nodes, "skipped")
-    passed = count(nodes, "pass").total()
+    built, skipped = count(results, "success"), count(results, "skipped")
+    passed = count(results, "pass").total()
     parts = [f"{built[kind]} {kind}s" for kind in ("seed", "model", "snapshot") if built[kind]]
     lines = [
         f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s",
     ]
     if skipped:
         lines.append(f"  {skipped.total()} skipped because of a failure before them")
-    slowest = sorted(nodes, key=lambda node: node.seconds, reverse=True)[:SLOWEST]
-    lines.append("  slowest: " + ", ".join(f"{node.name} {node.seconds:.1f} s" for node in slowest))
+    slowest = sorted(results, key=lambda result: result.seconds, reverse=True)[:SLOWEST]
+    if slowest:
+        names = (f"{result.name} {result.seconds:.1f} s" for result in slowest)
+        lines.append("  slowest: " + ", ".join(names))
     console.print("\n".join(lines), highlight=False, markup=False)

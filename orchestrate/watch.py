@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
-from common.errors import FileError, LoadError
+from common.errors import ConfigurationError, LoadError
 from common.warehouse import Warehouse
 from extract.declaration import Source
 from extract.drops import Drop, Drops
 from extract.ledger import is_loaded
 from extract.load import FileResult
 from extract.steps import Steps
+from orchestrate.builds import locked
 from orchestrate.errors import DbtError
-from orchestrate.run import build, start_dbt
+from orchestrate.run import Extent, build, start_dbt
 
 if TYPE_CHECKING:
     from orchestrate.dbt import Dbt
@@ -88,24 +90,26 @@ def watch_steps(
     """Takes the next `size` records on every tick, until all are there.
 
     Before the first tick and after the last, all that depends on the source is built and tested; a
-    tick brings up to date what holds rows. Returns 0, or 1 if the last build failed. Raises
-    FileError if a file is broken.
+    tick brings up to date what holds rows. A file that is broken is told of on every tick, until a
+    better one is there. Returns 0, or 1 if the last load or build failed.
     """
     with closing(Steps(source, warehouse, size)) as steps:
         dbt = start_dbt()
+        whole = partial(build, dbt, warehouse, Extent((source.name,)), console)
+        refresh = partial(_refresh, dbt, warehouse, source)
         steps.prepare()
-        is_built = build(dbt, [source.name], console)
+        is_built = whole()
+        has_loaded = True
         is_over = False
         for tick in clock.ticks():
             started = time.monotonic()
             result = _retry(steps.load_next)
+            has_loaded = result is not None
             if result is None:
                 continue
             loaded = time.monotonic()
             is_over = sum(_records(file) for file in result.files) < size
             # Whatever a build that failed left behind is built anew.
-            refresh = partial(_refresh, dbt, source)
-            whole = partial(build, dbt, [source.name], console)
             is_built = _retry(refresh if is_built else whole) or False
             _print(
                 console,
@@ -116,20 +120,27 @@ def watch_steps(
             if is_over:
                 clock.stop.set()
         if is_over:
-            is_built = build(dbt, [source.name], console)
-    return 0 if is_built else 1
+            is_built = _retry(whole) or False
+    return 0 if is_built and has_loaded else 1
 
 
 def watch_drops(
-    source: Source, warehouse: Warehouse, console: Console, clock: Clock, settle: float
+    source: Source,
+    warehouse: Warehouse,
+    console: Console,
+    clock: Clock,
+    settle: float,
+    accept_smaller: bool = False,
 ) -> int:
     """Takes the files that were dropped, and did not change for `settle` seconds, on every tick.
 
     What depends on the source is built after every tick that loaded something, and again after one
-    that failed. Returns 0, or 1 if the last build failed.
+    that failed. `accept_smaller` takes whole tables that lost more rows than sources.yml allows.
+    Returns 0, or 1 if the last build failed.
     """
-    drops = Drops(source, warehouse, settle)
+    drops = Drops(source, warehouse, settle, accept_smaller)
     dbt = start_dbt()
+    whole = partial(build, dbt, warehouse, Extent((source.name,)), console)
     unknown: set[str] = set()
     # A watch that was killed may have loaded what it did not come to build.
     to_build = is_loaded(source, warehouse)
@@ -141,27 +152,35 @@ def watch_drops(
             _print(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
         unknown = set(drops.unknown)
         if to_build:
-            to_build = not _retry(partial(build, dbt, [source.name], console))
+            to_build = not _retry(whole)
     return 1 if to_build else 0
 
 
-def _refresh(dbt: "Dbt", source: Source) -> bool:
+def _refresh(dbt: "Dbt", warehouse: Warehouse, source: Source) -> bool:
     from orchestrate.dbt import failures
 
-    failed = failures(dbt.refresh(source.name))
+    with locked(warehouse):
+        failed = failures(dbt.refresh(source.name))
     for node in failed:
         print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
     return not failed
 
 
 def _retry(task: Callable[[], T]) -> T | None:
-    """Does the task. What may pass, such as a server that is away, is left to the next tick."""
+    """Does the task. Whatever goes wrong is reported, and tried again on the next tick.
+
+    A watch that ended would leave all other files lying, too.
+    """
     try:
         return task()
+    except ConfigurationError:
+        raise
     except (DbtError, LoadError) as error:
-        if isinstance(error, FileError) and not error.is_unread:
-            raise
         print(f"error: {error} (to be tried again)", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001
+        # A fault of ours: whoever mends it needs to know where.
+        traceback.print_exc()
+        print(f"error: {type(error).__name__}: {error} (to be tried again)", file=sys.stderr)
     return None
 
 

@@ -2,8 +2,8 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +11,74 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from common.warehouse import Warehouse
-from extract.declaration import Feed, Source
+
+from .raw import File, Raw, Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-Row = dict[str, str]
 Dbt = tuple[Warehouse, Callable[..., Any]]
 
 CUSTOMERS, PRODUCTS, ORDERS = range(1, 6), range(1, 5), range(1, 9)
-# What a load may bring. Whole tables lose and regain rows; changes bring new and other ones.
-CHANGES = ("customer", "product", "person", "headers", "lines", "some_headers", "some_lines")
+# What a load may bring. Whole tables lose and regain rows; changes bring new and other ones, and a
+# corrected file of changes takes some of them back.
+CHANGES = (
+    "customer",
+    "product",
+    "person",
+    "headers",
+    "lines",
+    "some_headers",
+    "some_lines",
+    "corrected",
+)
 
 
 class Shop:
-    """The files of a small shop in a bucket, which change at random."""
+    """A small shop, whose files change at random, as raw shows them after each load."""
 
-    def __init__(self, source: Source, folder: Path, seed: int) -> None:
-        self._feeds = {feed.name: feed for feed in source.feeds}
-        self._folder = folder
+    def __init__(self, warehouse: Warehouse, seed: int, keep_ledger: bool = False) -> None:
+        self._raw = Raw(warehouse, "adventure_works", keep_ledger)
         self._random = random.Random(seed)  # noqa: S311
         self._clock = 0
+        self._files: dict[tuple[str, str], File] = {}
+        self._changes: list[File] = []
         for change in ("customer", "product", "person", "headers", "lines"):
             self.change(change)
         self.write("special_offer_product", [])
+        self.load()
+
+    def load(self) -> int:
+        """Loads what was written since the last load, and returns the load's id."""
+        files, self._files = list(self._files.values()), {}
+        return self._raw.load(*files)
 
     def change(self, what: str) -> None:
-        """Writes a new version of one file, or a new file of changes."""
+        """Writes a new version of one file, a new file of changes, or another version of one."""
         self._clock += 1
         some = self._some
         if what == "customer":
             rows = [
-                {"CustomerID": str(c), "PersonID": str(self._random.randint(1, 3))}
+                {"customer_id": str(c), "person_id": str(self._random.randint(1, 3))}
                 for c in some(CUSTOMERS)
             ]
             self.write("customer", rows)
         elif what == "product":
-            self.write("product", [{"ProductID": str(p), "Name": f"P{p}"} for p in some(PRODUCTS)])
+            self.write("product", [{"product_id": str(p), "name": f"P{p}"} for p in some(PRODUCTS)])
         elif what == "person":
             rows = [
                 {
-                    "BusinessEntityID": str(p),
-                    "FirstName": f"P{self._random.randint(1, 3)}",
-                    "EmailPromotion": self._random.choice(["0", "1", "many"]),
+                    "business_entity_id": str(p),
+                    "first_name": f"P{self._random.randint(1, 3)}",
+                    "email_promotion": self._random.choice(["0", "1", "many"]),
                 }
                 for p in some(range(1, 4))
             ]
             self.write("person", rows)
+        elif what == "corrected":
+            if self._changes:
+                file = self._random.choice(self._changes)
+                rows = [row for row in file.rows if self._random.random() < 0.5]
+                self._put(replace(file, rows=rows))
         elif what in ("headers", "some_headers"):
             rows = [self._header(order) for order in some(ORDERS)]
             self.write("sales_order_header", rows, changes=what == "some_headers")
@@ -69,43 +91,49 @@ class Shop:
 
     def _header(self, order: int) -> Row:
         return {
-            # One that does not cast is an order of its own.
-            "SalesOrderID": str(order) if order > 1 else "one",
-            "SalesOrderNumber": f"SO{order}",
-            "OrderDate": "2014-01-01",
-            "CustomerID": str(self._random.randint(1, 6)),
-            "TaxAmt": str(self._random.randint(0, 100)),
-            "TotalDue": str(self._random.randint(0, 1000)),
-            "ModifiedDate": self._time(),
+            "sales_order_id": self._order_id(order),
+            "sales_order_number": f"SO{order}",
+            "order_date": "2014-01-01",
+            "customer_id": str(self._random.randint(1, 6)),
+            "tax_amt": str(self._random.randint(0, 100)),
+            "total_due": str(self._random.randint(0, 1000)),
+            "modified_date": self._time(),
         }
 
     def _line(self, order: int, line: int) -> Row:
         return {
-            "SalesOrderID": str(order) if order > 1 else "one",
-            "SalesOrderDetailID": str(10 * order + line),
-            "ProductID": str(self._random.randint(1, 5)),
-            "OrderQty": "1",
-            "LineTotal": str(self._random.randint(0, 50)),
-            "ModifiedDate": self._time(),
+            "sales_order_id": self._order_id(order),
+            "sales_order_detail_id": str(10 * order + line),
+            "product_id": str(self._random.randint(1, 5)),
+            "order_qty": self._random.choice(["1", "1", "two"]),
+            "line_total": str(self._random.randint(0, 50)),
+            "modified_date": self._time(),
         }
+
+    def _order_id(self, order: int) -> str:
+        """One that does not cast is an order of its own; others are spelt in several ways."""
+        return "one" if order == 1 else self._random.choice([f"{order}", f" {order}", f"0{order}"])
 
     def _time(self) -> str:
         """Mostly later than all before, sometimes late."""
         late = self._random.random() < 0.2
-        return f"2014-01-01 00:{self._random.randint(0, self._clock) if late else self._clock:02}"
+        minute = self._random.randint(0, self._clock) if late else self._clock
+        return f"2014-01-01 00:{minute:02}:00"
 
-    def write(self, feed_name: str, rows: list[Row], changes: bool = False) -> None:
-        """Writes a file of a feed: of these values, by column, and none in other columns."""
-        feed = self._feeds[feed_name]
-        file = feed.changes.replace("*", str(self._clock)) if changes else feed.files[0]
-        path = self._folder / "adventure_works" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_text(feed, rows), encoding="utf-8")
+    def write(self, feed: str, rows: Sequence[Row], changes: bool = False) -> None:
+        """Writes a file of a feed: of these values, by raw column, and none in other columns."""
+        if changes:
+            self._put(File(feed, f"changes/{feed}.{self._clock}.csv", rows, is_change=True))
+        else:
+            # A whole table replaces the changes that came before it.
+            self._changes = [file for file in self._changes if file.feed != feed]
+            self._files = {k: f for k, f in self._files.items() if k[0] != feed}
+            self._put(File(feed, f"{feed}.csv", rows))
 
-
-def _text(feed: Feed, rows: list[Row]) -> str:
-    lines = [feed.columns, *([row.get(name, "") for name in feed.columns] for row in rows)]
-    return "".join(feed.format.delimiter.join(line) + "\n" for line in lines)
+    def _put(self, file: File) -> None:
+        self._files[file.feed, file.name] = file
+        if file.is_change:
+            self._changes = [f for f in self._changes if f.name != file.name] + [file]
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +163,3 @@ def run_dbt(
             return done.result
 
         yield warehouse, run
-
-
-def forget(warehouse: Warehouse) -> None:
-    """Makes a database as if nothing had been loaded yet."""
-    with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(
-            "drop schema if exists audit, raw_adventure_works, raw_adventure_works_history, "
-            "raw_adventure_works_landing cascade"
-        )

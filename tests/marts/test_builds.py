@@ -3,43 +3,31 @@
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
 from common.warehouse import Warehouse
-from extract.declaration import Source, read_sources
-from extract.load import load
 
-from .conftest import Dbt, Shop, forget
+from .conftest import Dbt, Shop
 
 RowsOf = Callable[[Warehouse, str], list[tuple[Any, ...]]]
 MARTS = ("fact_sales", "dim_customer", "dim_product", "dim_person", "agg_daily_sales")
 
 
 @pytest.fixture
-def shop(run_dbt: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(run_dbt: Dbt) -> Shop:
     """A shop, loaded and built."""
     warehouse, dbt = run_dbt
-    forget(warehouse)
-    monkeypatch.setenv("BUCKET_URL", str(tmp_path))
-    source = read_sources()["adventure_works"]
-    shop = Shop(source, tmp_path, 1)
-    load(source, warehouse)
+    shop = Shop(warehouse, 1)
     dbt("seed")
     dbt("run", "--select", "@source:adventure_works", "--full-refresh")
     return shop
 
 
-@pytest.fixture
-def source() -> Source:
-    return read_sources()["adventure_works"]
-
-
 def test_snapshots_keep_what_changed_and_what_went(
-    run_dbt: Dbt, shop: Shop, source: Source, rows_of: RowsOf
+    run_dbt: Dbt, shop: Shop, rows_of: RowsOf
 ) -> None:
     warehouse, dbt = run_dbt
     history = """
@@ -49,23 +37,23 @@ def test_snapshots_keep_what_changed_and_what_went(
 
     def arrive(*rows: dict[str, str]) -> None:
         shop.write("product", list(rows))
-        load(source, warehouse, accept_smaller=True)
+        shop.load()
         dbt("run", "--select", "dim_product")
         dbt("snapshot")
 
-    other = {"ProductID": "8"}
-    arrive({"ProductID": "7", "ListPrice": "10"}, other)
-    arrive({"ProductID": "7", "ListPrice": "10"}, other, {"ProductID": "9"})
+    other = {"product_id": "8"}
+    arrive({"product_id": "7", "list_price": "10"}, other)
+    arrive({"product_id": "7", "list_price": "10"}, other, {"product_id": "9"})
     assert rows_of(warehouse, history) == [("10.0000", True)]
-    arrive({"ProductID": "7", "ListPrice": "12,5"}, other)
+    arrive({"product_id": "7", "list_price": "12,5"}, other)
     assert rows_of(warehouse, history) == [("10.0000", False), ("12.5000", True)]
     arrive(other)
     assert rows_of(warehouse, history) == [("10.0000", False), ("12.5000", False)]
-    shop.write("customer", [{"CustomerID": "1", "TerritoryID": "1"}])
-    load(source, warehouse, accept_smaller=True)
+    shop.write("customer", [{"customer_id": "1", "territory_id": "1"}])
+    shop.load()
     dbt("snapshot")
-    shop.write("customer", [{"CustomerID": "1", "TerritoryID": "2"}])
-    load(source, warehouse)
+    shop.write("customer", [{"customer_id": "1", "territory_id": "2"}])
+    shop.load()
     dbt("snapshot")
     assert rows_of(
         warehouse,

@@ -1,6 +1,3 @@
--- A view: right as soon as the fact is, and a tick has nothing to build.
-{{ config(materialized='view') }}
-
 with responses as (
 
     select

@@ -1,5 +1,4 @@
 -- What readers see of a resident: nothing that names or pins down one. Its keys join the star.
-{{ config(materialized='view') }}
 
 with residents as (
 

@@ -1,5 +1,4 @@
 -- What readers see of a customer: persons by their initials. Its keys join the star.
-{{ config(materialized='view') }}
 
 with customers as (
 

@@ -1,55 +1,15 @@
 -- Indexes: joins come by key, people by id. Statistics at once: the models downstream join it.
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key='person_key',
-        on_schema_change='append_new_columns',
         indexes=table_indexes([
             {'columns': ['person_key'], 'unique': true},
             {'columns': ['business_entity_id']},
         ]),
-        pre_hook="{{ in_one_snapshot() }}",
-        post_hook=[
-            "{{ delete_vanished(ref('stg_adventure_works__person')) }}",
-            "{{ analyze_table() }}",
-        ],
+        post_hook="{{ analyze_table() }}",
     )
 }}
 
-with
-
-{% if is_incremental() %}
-seen as (
-
-    select coalesce(max(load_id), 0) as load_id from {{ this }}
-
-),
-
-changed_persons as (
-
-    select coalesce(business_entity_id, 0) as id
-    from {{ ref('stg_adventure_works__person') }}
-    where _load_id > (select seen.load_id from seen)
-
-),
-
-persons as (
-
-    select * from {{ ref('stg_adventure_works__person') }}
-    where {{ is_among('coalesce(business_entity_id, 0)', 'changed_persons') }}
-
-),
-
-{{ parse_surveys('persons') }},
-
-surveys as (
-
-    select * from parsed
-
-),
-{% else %}
-persons as (
+with persons as (
 
     select * from {{ ref('stg_adventure_works__person') }}
 
@@ -60,7 +20,6 @@ surveys as (
     select * from {{ ref('int_person_surveys_parsed') }}
 
 ),
-{% endif %}
 
 person_types as (
 

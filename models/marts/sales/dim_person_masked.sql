@@ -1,6 +1,5 @@
 -- What readers see of a person: nothing that names, reaches or pins down one. Its keys join the
 -- star.
-{{ config(materialized='view') }}
 
 with persons as (
 

@@ -3,12 +3,11 @@
 -- B-tree takes 8 MB (1.2 M lines). Keys have no index: joining the dimensions to many lines never
 -- uses one.
 --
--- A run recomputes the orders of which something is new, whole, because a line's share depends on
--- the others. load_id tells: it is that of the newest raw row behind a line. Lines whose order id
--- did not cast are an order of their own, 0.
+-- A run rebuilds changed orders completely, because a line's share depends on the other lines of
+-- its order. Lines whose order id did not cast are an order of their own, 0.
 --
--- depends_on: {{ ref('stg_adventure_works__sales_order_detail') }}
--- depends_on: {{ ref('stg_adventure_works__sales_order_header') }}
+-- The fences make each expression run once per row. Without them Postgres moves the casts of the
+-- staging views to where the columns are used: several times per line, a header's once per line.
 {{
     config(
         materialized='incremental',
@@ -21,7 +20,7 @@
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
-            "{{ delete_vanished(ref('stg_adventure_works__sales_order_detail')) }}",
+            "{{ delete_vanished('line_file_id', ref('stg_audit__files')) }}",
             "{{ analyze_table() }}",
         ],
     )
@@ -30,7 +29,15 @@
 with
 
 {% if is_incremental() %}
-seen as (
+current_files as (
+
+    select file_id
+    from {{ ref('stg_audit__files') }}
+    where is_current
+
+),
+
+watermark as (
 
     select coalesce(max(load_id), 0) as load_id from {{ this }}
 
@@ -40,14 +47,14 @@ changed_orders as (
 
     select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_detail') }}
-    where _load_id > (select seen.load_id from seen)
+    where _load_id > (select watermark.load_id from watermark)
     union
     select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_header') }}
-    where _load_id > (select seen.load_id from seen)
+    where _load_id > (select watermark.load_id from watermark)
     union
-    -- Orders that have no header any more, since a new file of all headers came without them; whose
-    -- keys point elsewhere now; or that still look for a customer or product.
+    -- Orders with rows of a file that was replaced; whose keys point elsewhere now; or that still
+    -- look for a customer or a product.
     select coalesce(sales.sales_order_id, 0) as id
     from {{ this }} as sales
     left join {{ ref('dim_customer') }} as customers
@@ -55,10 +62,8 @@ changed_orders as (
     left join {{ ref('dim_product') }} as products
         on sales.product_key = products.product_key
     where
-        sales.load_id < (
-            select coalesce(min(headers._load_id), {{ after_all_loads() }})
-            from {{ ref('stg_adventure_works__sales_order_header') }} as headers
-        )
+        sales.line_file_id not in (select current_files.file_id from current_files)
+        or sales.header_file_id not in (select current_files.file_id from current_files)
         or customers.customer_key is null
         or products.product_key is null
         or sales.person_key != customers.person_key
@@ -66,21 +71,54 @@ changed_orders as (
         or sales.product_key = {{ unknown_key() }}
 
 ),
+{% endif %}
 
-{{
-    allocate_order_lines(
-        ref('stg_adventure_works__sales_order_detail'),
-        ref('stg_adventure_works__sales_order_header'),
-        only_orders='changed_orders',
-    )
-}},
-{% else %}
-order_lines as (
+lines as (
 
-    select * from {{ ref('int_sales_order_lines_allocated') }}
+    select
+        sales_order_id,
+        sales_order_detail_id,
+        product_id,
+        special_offer_id,
+        order_qty,
+        unit_price,
+        unit_price_discount,
+        line_total,
+        -- A line without a total weighs nothing; what it reports stays NULL.
+        coalesce(line_total, 0) as weight,
+        _file_id,
+        _load_id
+    from {{ ref('stg_adventure_works__sales_order_detail') }}
+    {% if is_incremental() %}
+    where {{ is_among('coalesce(sales_order_id, 0)', 'changed_orders') }}
+    {% endif %}
+    {{ optimization_fence() }}
 
 ),
-{% endif %}
+
+orders as (
+
+    select
+        sales_order_id,
+        sales_order_number,
+        customer_id,
+        order_status_id,
+        order_date,
+        due_date,
+        ship_date,
+        is_online_order,
+        tax_amount,
+        freight_amount,
+        total_due,
+        _file_id,
+        _load_id
+    from {{ ref('stg_adventure_works__sales_order_header') }}
+    {% if is_incremental() %}
+    where {{ is_among('coalesce(sales_order_id, 0)', 'changed_orders') }}
+    {% endif %}
+    {{ optimization_fence() }}
+
+),
 
 customers as (
 
@@ -110,41 +148,85 @@ order_statuses as (
 
 ),
 
+weighted as (
+
+    -- How much of the order lies before this line, and how much up to its end, out of what. Orders
+    -- whose lines weigh nothing together count lines instead of money.
+    select
+        sales_order_id,
+        sales_order_detail_id,
+        product_id,
+        special_offer_id,
+        order_qty,
+        unit_price,
+        unit_price_discount,
+        line_total,
+        _file_id,
+        _load_id,
+        case
+            when sum(weight) over whole_order = 0 then row_number() over line_by_line - 1
+            else (sum(weight) over line_by_line) - weight
+        end as weight_before,
+        case
+            when sum(weight) over whole_order = 0 then row_number() over line_by_line
+            else sum(weight) over line_by_line
+        end as weight_through,
+        case
+            when sum(weight) over whole_order = 0 then count(*) over whole_order
+            else sum(weight) over whole_order
+        end as weight_total
+    from lines
+    window
+        whole_order as (partition by sales_order_id),
+        line_by_line as (
+            partition by sales_order_id
+            order by sales_order_detail_id nulls last
+            rows between unbounded preceding and current row
+        )
+
+),
+
 final as (
 
+    -- A line gets what the rounded running amount grows by: the parts add up to the header exactly,
+    -- because the last line's running weight is the whole weight.
     select
         {{
             dbt_utils.generate_surrogate_key(
-                ['order_lines.sales_order_id', 'order_lines.sales_order_detail_id']
+                ['weighted.sales_order_id', 'weighted.sales_order_detail_id']
             )
         }} as sales_key,
-        order_lines.sales_order_id,
-        order_lines.sales_order_detail_id,
-        order_lines.sales_order_number,
-        order_lines.order_date,
-        order_lines.due_date,
-        order_lines.ship_date,
+        weighted.sales_order_id,
+        weighted.sales_order_detail_id,
+        orders.sales_order_number,
+        orders.order_date,
+        orders.due_date,
+        orders.ship_date,
         coalesce(customers.customer_key, {{ unknown_key() }}) as customer_key,
         coalesce(customers.person_key, {{ unknown_key() }}) as person_key,
         coalesce(products.product_key, {{ unknown_key() }}) as product_key,
-        order_lines.special_offer_id,
-        order_lines.is_online_order,
+        weighted.special_offer_id,
+        orders.is_online_order,
         order_statuses.order_status,
-        order_lines.order_qty,
-        order_lines.unit_price,
-        order_lines.unit_price_discount,
-        order_lines.line_total,
-        order_lines.tax_amount,
-        order_lines.freight_amount,
-        order_lines.total_due,
-        order_lines.load_id
-    from order_lines
+        weighted.order_qty,
+        weighted.unit_price,
+        weighted.unit_price_discount,
+        weighted.line_total,
+        {{ running_share('orders.tax_amount', 'weighted') }} as tax_amount,
+        {{ running_share('orders.freight_amount', 'weighted') }} as freight_amount,
+        {{ running_share('orders.total_due', 'weighted') }} as total_due,
+        weighted._file_id as line_file_id,
+        orders._file_id as header_file_id,
+        greatest(weighted._load_id, coalesce(orders._load_id, 0)) as load_id
+    from weighted
+    left join orders
+        on weighted.sales_order_id = orders.sales_order_id
     left join customers
-        on order_lines.customer_id = customers.customer_id
+        on orders.customer_id = customers.customer_id
     left join products
-        on order_lines.product_id = products.product_id
+        on weighted.product_id = products.product_id
     left join order_statuses
-        on order_lines.order_status_id = order_statuses.order_status_id
+        on orders.order_status_id = order_statuses.order_status_id
 
 )
 

@@ -1,3 +1,5 @@
+{%- set casts = [] -%}
+
 with source as (
 
     select * from {{ source('adventure_works', 'person') }}
@@ -8,7 +10,7 @@ renamed as (
 
     select
         -- ids
-        {{ try_cast_to('business_entity_id', 'integer') }} as business_entity_id,
+        {{ try_cast_to('business_entity_id', 'integer', casts) }} as business_entity_id,
 
         -- text
         {{ clean_text('person_type') }} as person_type,
@@ -20,13 +22,16 @@ renamed as (
         {{ clean_text('demographics') }} as demographics,
 
         -- numbers
-        {{ try_cast_to('email_promotion', 'integer') }} as email_promotion,
+        {{ try_cast_to('email_promotion', 'integer', casts) }} as email_promotion,
 
         -- flags
-        {{ try_cast_to('name_style', 'boolean') }} as is_name_style_eastern,
+        {{ try_cast_to('name_style', 'boolean', casts) }} as is_name_style_eastern,
 
         -- dates
-        {{ try_cast_to('modified_date', 'timestamp') }} as modified_at,
+        {{ try_cast_to('modified_date', 'timestamp', casts) }} as modified_at,
+
+        -- what did not cast
+        {{ rejected_values(casts, record_key=['business_entity_id']) }} as rejected_values,
 
         -- lineage
         _source_file,

@@ -1,3 +1,5 @@
+{%- set casts = [] -%}
+
 with source as (
 
     select * from {{ source('adventure_works', 'product') }}
@@ -8,9 +10,9 @@ renamed as (
 
     select
         -- ids
-        {{ try_cast_to('product_id', 'integer') }} as product_id,
-        {{ try_cast_to('product_subcategory_id', 'integer') }} as product_subcategory_id,
-        {{ try_cast_to('product_model_id', 'integer') }} as product_model_id,
+        {{ try_cast_to('product_id', 'integer', casts) }} as product_id,
+        {{ try_cast_to('product_subcategory_id', 'integer', casts) }} as product_subcategory_id,
+        {{ try_cast_to('product_model_id', 'integer', casts) }} as product_model_id,
 
         -- text
         {{ clean_text('name') }} as product_name,
@@ -24,22 +26,25 @@ renamed as (
         {{ clean_text('style') }} as product_style,
 
         -- numbers
-        {{ try_cast_to('weight', 'numeric(19,4)') }} as weight,
-        {{ try_cast_to('standard_cost', 'numeric(19,4)') }} as standard_cost,
-        {{ try_cast_to('list_price', 'numeric(19,4)') }} as list_price,
-        {{ try_cast_to('safety_stock_level', 'integer') }} as safety_stock_level,
-        {{ try_cast_to('reorder_point', 'integer') }} as reorder_point,
-        {{ try_cast_to('days_to_manufacture', 'integer') }} as days_to_manufacture,
+        {{ try_cast_to('weight', 'numeric(19,4)', casts) }} as weight,
+        {{ try_cast_to('standard_cost', 'numeric(19,4)', casts) }} as standard_cost,
+        {{ try_cast_to('list_price', 'numeric(19,4)', casts) }} as list_price,
+        {{ try_cast_to('safety_stock_level', 'integer', casts) }} as safety_stock_level,
+        {{ try_cast_to('reorder_point', 'integer', casts) }} as reorder_point,
+        {{ try_cast_to('days_to_manufacture', 'integer', casts) }} as days_to_manufacture,
 
         -- flags
-        {{ try_cast_to('make_flag', 'boolean') }} as is_made_in_house,
-        {{ try_cast_to('finished_goods_flag', 'boolean') }} as is_finished_good,
+        {{ try_cast_to('make_flag', 'boolean', casts) }} as is_made_in_house,
+        {{ try_cast_to('finished_goods_flag', 'boolean', casts) }} as is_finished_good,
 
         -- dates
-        {{ try_cast_to('sell_start_date', 'date') }} as sell_start_date,
-        {{ try_cast_to('sell_end_date', 'date') }} as sell_end_date,
-        {{ try_cast_to('discontinued_date', 'date') }} as discontinued_date,
-        {{ try_cast_to('modified_date', 'timestamp') }} as modified_at,
+        {{ try_cast_to('sell_start_date', 'date', casts) }} as sell_start_date,
+        {{ try_cast_to('sell_end_date', 'date', casts) }} as sell_end_date,
+        {{ try_cast_to('discontinued_date', 'date', casts) }} as discontinued_date,
+        {{ try_cast_to('modified_date', 'timestamp', casts) }} as modified_at,
+
+        -- what did not cast
+        {{ rejected_values(casts, record_key=['product_id']) }} as rejected_values,
 
         -- lineage
         _source_file,

@@ -1,3 +1,5 @@
+{%- set casts = [] -%}
+
 with source as (
 
     select * from {{ source('census', 'adult') }}
@@ -25,12 +27,12 @@ renamed as (
         trim(trailing '.' from {{ clean_text('income_class', '?') }}) as income_class,
 
         -- numbers
-        {{ try_cast_to('age', 'integer') }} as age,
-        {{ try_cast_to('fnlwgt', 'bigint') }} as fnlwgt,
-        {{ try_cast_to('education_num', 'integer') }} as education_num,
-        {{ try_cast_to('capital_gain', 'integer') }} as capital_gain,
-        {{ try_cast_to('capital_loss', 'integer') }} as capital_loss,
-        {{ try_cast_to('hours_per_week', 'integer') }} as hours_per_week,
+        {{ try_cast_to('age', 'integer', casts) }} as age,
+        {{ try_cast_to('fnlwgt', 'bigint', casts) }} as fnlwgt,
+        {{ try_cast_to('education_num', 'integer', casts) }} as education_num,
+        {{ try_cast_to('capital_gain', 'integer', casts) }} as capital_gain,
+        {{ try_cast_to('capital_loss', 'integer', casts) }} as capital_loss,
+        {{ try_cast_to('hours_per_week', 'integer', casts) }} as hours_per_week,
 
         -- content, for finding duplicates: the cleaned text, because a value that does not cast is
         -- not the same as another that does not
@@ -53,6 +55,9 @@ renamed as (
                 "trim(trailing '.' from " ~ clean_text('income_class', '?') ~ ")",
             ])
         }} as content_hash,
+
+        -- what did not cast
+        {{ rejected_values(casts, null_marker='?') }} as rejected_values,
 
         -- lineage
         _source_file,

@@ -1,3 +1,5 @@
+{%- set casts = [] -%}
+
 with source as (
 
     select * from {{ source('condominium', 'imoveis') }}
@@ -9,13 +11,16 @@ renamed as (
     select
         -- ids
         _source_row as property_id,
-        {{ try_cast_to('condominio_id', 'bigint') }} as condominium_id,
+        {{ try_cast_to('condominio_id', 'bigint', casts) }} as condominium_id,
 
         -- text
         {{ clean_text('tipo') }} as property_type,
 
         -- numbers
-        {{ try_cast_to('valor', 'numeric(19,2)') }} as property_value,
+        {{ try_cast_to('valor', 'numeric(19,2)', casts) }} as property_value,
+
+        -- what did not cast
+        {{ rejected_values(casts, record_key=['_source_row']) }} as rejected_values,
 
         -- lineage
         _source_file,

@@ -1,3 +1,5 @@
+{%- set casts = [] -%}
+
 with source as (
 
     select * from {{ source('open_brewery', 'breweries') }}
@@ -24,8 +26,11 @@ renamed as (
         {{ clean_text('website_url') }} as website_url,
 
         -- numbers
-        {{ try_cast_to('longitude', 'numeric(20,17)') }} as longitude,
-        {{ try_cast_to('latitude', 'numeric(20,17)') }} as latitude,
+        {{ try_cast_to('longitude', 'numeric(20,17)', casts) }} as longitude,
+        {{ try_cast_to('latitude', 'numeric(20,17)', casts) }} as latitude,
+
+        -- what did not cast
+        {{ rejected_values(casts, record_key=['id']) }} as rejected_values,
 
         -- lineage
         _source_file,

@@ -1,4 +1,4 @@
-{% macro record_key(columns) -%}
+{% macro record_key_text(columns) -%}
     {%- set parts = [] -%}
     {%- for column in columns -%}
         {%- set value = clean_text('cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ')') -%}

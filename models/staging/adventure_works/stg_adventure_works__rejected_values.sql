@@ -1,1 +1,0 @@
-{{ rejected_values(ref('stg_adventure_works__checked_values')) }}

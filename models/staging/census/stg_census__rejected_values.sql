@@ -1,1 +1,0 @@
-{{ rejected_values(ref('stg_census__checked_values')) }}

@@ -1,1 +1,0 @@
-{{ rejected_values(ref('stg_condominium__checked_values')) }}

@@ -1,1 +1,0 @@
-{{ rejected_values(ref('stg_open_brewery__checked_values')) }}

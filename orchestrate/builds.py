@@ -1,0 +1,224 @@
+"""Which builds ran and what they left red (audit.builds), and the lock: one build at a time.
+
+A build records which load of each source it has built and tested. The next one builds what is newer
+than that, so a build that was killed, or found something red, is made up for by the next.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg2
+from psycopg2 import extensions
+
+from common.warehouse import Warehouse
+from orchestrate.errors import DbtError
+
+# How long a build waits for another one of the same warehouse.
+LOCK_SECONDS = 60.0
+
+_TABLE = """
+create table audit.builds (
+    build_id bigint generated always as identity primary key,
+    started_at timestamptz not null default clock_timestamp(),
+    ended_at timestamptz,
+    status text not null default 'running' check (status in ('running', 'good', 'failed')),
+    is_full boolean not null,
+    code text not null,
+    tested_loads jsonb not null,
+    red jsonb not null,
+    warnings jsonb not null
+);
+comment on table audit.builds is
+'One row per build of python -m orchestrate: what the next one need not build again.';
+comment on column audit.builds.status is
+'running (or killed, if a later one exists), good or failed.';
+comment on column audit.builds.is_full is
+'Whether all of the chosen sources was built and tested, new or not.';
+comment on column audit.builds.code is
+'Digest of the dbt project: its manifest and compiled answers are in target/builds/<code>/.';
+comment on column audit.builds.tested_loads is
+'Of each source, the newest load (audit.loads) of which all is built and tested.';
+comment on column audit.builds.red is
+'What failed, or was skipped because of that, and why; it is built again until it passes.';
+comment on column audit.builds.warnings is
+'Tests that found something and only warn; they look at whole tables until they find nothing.';
+"""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A row of audit.builds; without one, `build_id` is 0 and there is nothing that is built."""
+
+    build_id: int = 0
+    ended_at: datetime | None = None
+    code: str = ""
+    tested_loads: dict[str, int] = field(default_factory=dict)
+    red: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+
+
+class Builds:
+    """audit.builds, over the connection that holds the lock."""
+
+    def __init__(self, connection: extensions.connection) -> None:
+        self._connection = connection
+
+    def last(self) -> Build:
+        """Returns the newest build; makes the table if there is none yet."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("select to_regclass('audit.builds') is null")
+            if cursor.fetchone() == (True,):
+                self._make_table(cursor)
+            cursor.execute(
+                """
+                select build_id, ended_at, code, tested_loads, red, warnings
+                from audit.builds
+                order by build_id desc
+                limit 1
+                """
+            )
+            row = cursor.fetchone()
+        return Build(*row) if row else Build()
+
+    def loads(self) -> dict[str, int]:
+        """Returns the newest load of each source that brought a file's bytes."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select source, max(load_id) from audit.files where status = 'complete' group by 1"
+            )
+            return dict(cursor.fetchall())
+
+    def stale(self, allowed: dict[str, dict[str, float]]) -> dict[str, list[str]]:
+        """Returns the feeds of each source that brought nothing for longer than allowed, in s."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select
+                    source,
+                    feed,
+                    extract(epoch from clock_timestamp() - max(ended_at))::float
+                from audit.files
+                where status = 'complete'
+                group by source, feed
+                order by source, feed
+                """
+            )
+            stale: dict[str, list[str]] = {}
+            for source, feed, age in cursor.fetchall():
+                if age > allowed.get(source, {}).get(feed, age):
+                    stale.setdefault(source, []).append(feed)
+        return stale
+
+    def relations(self) -> set[str]:
+        """Returns the tables and views that are there, as schema.name."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select pg_namespace.nspname || '.' || pg_class.relname
+                from pg_class
+                inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+                where pg_class.relkind in ('r', 'v', 'm', 'p')
+                """
+            )
+            return {name for (name,) in cursor.fetchall()}
+
+    def begin(self, code: str, is_full: bool, tested: dict[str, int], last: Build) -> int:
+        """Records that a build begins, and what holds if it does not end; returns its id."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                insert into audit.builds (code, is_full, tested_loads, red, warnings)
+                values (%s, %s, %s, %s, %s)
+                returning build_id
+                """,
+                (code, is_full, *map(json.dumps, (tested, last.red, last.warnings))),
+            )
+            build_id: int = cursor.fetchall()[0][0]
+        return build_id
+
+    def end(
+        self,
+        build_id: int,
+        is_good: bool,
+        tested: dict[str, int],
+        red: dict[str, str],
+        warnings: dict[str, str],
+    ) -> None:
+        """Records what a build did."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                """
+                update audit.builds
+                set
+                    ended_at = clock_timestamp(),
+                    status = %s,
+                    tested_loads = %s,
+                    red = %s,
+                    warnings = %s
+                where build_id = %s
+                """,
+                (
+                    "good" if is_good else "failed",
+                    *map(json.dumps, (tested, red, warnings)),
+                    build_id,
+                ),
+            )
+
+    @staticmethod
+    def _make_table(cursor: extensions.cursor) -> None:
+        """Makes audit.builds, which belongs to whom the ledger belongs to, whoever builds first."""
+        cursor.execute(
+            """
+            select quote_ident(rolname), pg_has_role(rolname, 'member'),
+                exists (select from pg_roles where rolname = 'transformer')
+            from pg_namespace
+            inner join pg_roles on pg_namespace.nspowner = pg_roles.oid
+            where pg_namespace.nspname = 'audit'
+            """
+        )
+        owner, may_be, has_transformer = cursor.fetchall()[0]
+        role = f"set local role {owner};" if may_be else ""
+        grant = "grant select, insert, update on audit.builds to transformer;"
+        cursor.execute(f"begin; {role} {_TABLE} {grant if has_transformer else ''} commit;")
+
+
+@contextmanager
+def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]:
+    """Lets one build of the warehouse run at a time; the server frees the lock of a dead one.
+
+    Says so if it waits for another one. Raises DbtError if that takes too long, or if PostgreSQL
+    fails.
+    """
+    try:
+        with closing(warehouse.connect()) as connection:
+            connection.autocommit = True
+            _lock(connection, wait)
+            yield Builds(connection)
+    except psycopg2.Error as error:
+        raise DbtError(f"PostgreSQL: {str(error).strip()}") from error
+
+
+def _lock(connection: extensions.connection, wait: float) -> None:
+    begin = time.monotonic()
+    is_told = False
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("select pg_try_advisory_lock(hashtext('orchestrate: build'))")
+            if cursor.fetchone() == (True,):
+                return
+            if time.monotonic() - begin >= wait:
+                raise DbtError(
+                    "another build of this warehouse is running; try again when it is done"
+                )
+            if not is_told:
+                print(
+                    f"Another build is running; waiting up to {wait:g} s for it.", file=sys.stderr
+                )
+                is_told = True
+            # Not in the server: Ctrl-C would wait, too.
+            time.sleep(0.1)

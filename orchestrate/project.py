@@ -1,0 +1,222 @@
+"""The dbt project as a graph, what of it is to be built, and what is known of it without dbt.
+
+Starting dbt takes seconds. What a run needs when nothing is to be built (the compiled answers,
+which relations there must be) is kept for each state of the code in target/builds/<code>/, beside
+the manifest that dbt compares the next state with.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+_FOLDERS = ("models", "macros", "seeds", "snapshots", "analyses", "tests", "dbt_packages")
+_SUFFIXES = (".sql", ".yml", ".yaml", ".csv", ".md")
+# Hooks are nodes, too.
+_KINDS = ("model", "seed", "snapshot", "test", "analysis")
+# How many states of the code are kept.
+_KEPT = 10
+
+
+def code_digest(database: str) -> str:
+    """Returns a digest of all that dbt compiles: the project's files, dbt, and the database's name.
+
+    The same digest means the same SQL, so nothing needs to be parsed or compared.
+    """
+    digest = hashlib.sha256(f"{version('dbt-core')} {database}".encode())
+    paths = [path for folder in _FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
+    for path in sorted([*ROOT.glob("*.yml"), *paths]):
+        if path.suffix in _SUFFIXES:
+            digest.update(f"\0{path.relative_to(ROOT)}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A model, seed, snapshot, test or analysis, and what it depends on, at however many removes.
+
+    `kind` is dbt's resource type, or materialization of a model; `relation` is schema.name.
+    """
+
+    selector: str
+    kind: str
+    relation: str
+    above: frozenset[str]
+    sources: frozenset[str]
+
+
+class Project:
+    """The graph of the project's nodes, by dbt's unique ids."""
+
+    def __init__(self, manifest: Any) -> None:
+        """Reads it from dbt's manifest."""
+        self._manifest = manifest
+        self.nodes: dict[str, Node] = {}
+        for unique_id, node in manifest.nodes.items():
+            if str(node.resource_type) in _KINDS:
+                self._add(unique_id)
+
+    def _add(self, unique_id: str) -> Node:
+        if unique_id not in self.nodes:
+            node = self._manifest.nodes[unique_id]
+            above: set[str] = set()
+            sources: set[str] = set()
+            for other in node.depends_on_nodes:
+                if other in self._manifest.sources:
+                    sources.add(self._manifest.sources[other].source_name)
+                elif other in self._manifest.nodes:
+                    above |= {other, *self._add(other).above}
+                    sources |= self._add(other).sources
+            kind = str(node.resource_type)
+            has_relation = kind in ("model", "seed", "snapshot") and not node.is_ephemeral
+            self.nodes[unique_id] = Node(
+                selector=".".join(node.fqn),
+                kind=node.config.materialized if kind == "model" else kind,
+                relation=f"{node.schema}.{node.identifier}" if has_relation else "",
+                above=frozenset(above),
+                sources=frozenset(sources),
+            )
+        return self.nodes[unique_id]
+
+    def everything(self) -> set[str]:
+        """Returns what dbt builds and tests."""
+        return {key for key, node in self.nodes.items() if node.kind != "analysis"}
+
+    def of(self, names: Iterable[str]) -> set[str]:
+        """Returns what depends on the sources, and what that needs besides."""
+        wanted = set(names)
+        below = {key for key in self.everything() if self.nodes[key].sources & wanted}
+        return below.union(*(self.nodes[key].above for key in below))
+
+    def below(self, names: Iterable[str]) -> set[str]:
+        """Returns what new rows of the sources make it necessary to build or test.
+
+        That is all but the views on nothing but views: they show the new rows by themselves. A view
+        on a table is among it, for dbt may replace the table.
+        """
+        return {
+            key
+            for key, node in self.nodes.items()
+            if node.sources & set(names)
+            and node.kind != "analysis"
+            and (
+                node.kind != "view"
+                or any(self.nodes[other].kind not in ("view", "seed") for other in node.above)
+            )
+        }
+
+    def tests_of(self, keys: set[str]) -> set[str]:
+        """Returns the tests that look at these nodes."""
+        return {
+            key for key, node in self.nodes.items() if node.kind == "test" and node.above & keys
+        }
+
+    def sources(self, keys: Iterable[str]) -> set[str]:
+        """Returns the sources that these nodes depend on."""
+        return {source for key in keys if key in self.nodes for source in self.nodes[key].sources}
+
+    def selection(self, keys: set[str]) -> list[str]:
+        """Returns how dbt's --select names just these nodes.
+
+        By source and kind where all of such are wanted: dbt takes 10 ms to look for each name.
+        """
+        named, selection = set(keys), []
+        groups: dict[tuple[str, str], set[str]] = {}
+        for key, node in self.nodes.items():
+            for source in node.sources:
+                groups.setdefault((source, node.kind), set()).add(key)
+        for (source, kind), group in sorted(groups.items()):
+            if group <= keys and len(group) > 1:
+                method = "resource_type" if kind in _KINDS else "config.materialized"
+                selection.append(f"source:{source}+,{method}:{kind}")
+                named -= group
+        return selection + sorted(self.nodes[key].selector for key in named)
+
+    def missing(self, there: set[str]) -> set[str]:
+        """Returns the nodes whose relations are not among these."""
+        return {
+            key for key, node in self.nodes.items() if node.relation and node.relation not in there
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An analysis: its name, what it answers, its compiled SQL, and the sources it needs."""
+
+    name: str
+    description: str
+    sql: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is kept of one state of the code.
+
+    `relations` gives the sources of each schema.name, `allowed` the seconds after which a feed of a
+    source is stale.
+    """
+
+    answers: tuple[Answer, ...]
+    relations: dict[str, tuple[str, ...]]
+    allowed: dict[str, dict[str, float]]
+
+    def answers_of(self, names: Sequence[str]) -> list[Answer]:
+        """Returns the answers that need these sources (all if none is named)."""
+        return [answer for answer in self.answers if not names or set(answer.sources) & set(names)]
+
+    def missing(self, names: Sequence[str], there: set[str]) -> set[str]:
+        """Returns the relations of these sources (all if none is named) that are not there."""
+        return {
+            relation
+            for relation, sources in self.relations.items()
+            if relation not in there and (not names or set(sources) & set(names))
+        }
+
+
+def folder(code: str) -> Path:
+    """Returns where what is known of this state of the code is kept."""
+    return Path(os.environ.get("DBT_TARGET_PATH") or ROOT / "target") / "builds" / code
+
+
+def recall(code: str) -> Known | None:
+    """Returns what is known of this state of the code; None if nothing is."""
+    try:
+        kept = json.loads((folder(code) / "known.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Known(
+        answers=tuple(
+            Answer(name, description, sql, tuple(sources))
+            for name, description, sql, sources in kept["answers"]
+        ),
+        relations={name: tuple(sources) for name, sources in kept["relations"].items()},
+        allowed=kept["allowed"],
+    )
+
+
+def keep(code: str, known: Known) -> None:
+    """Keeps what is known of this state of the code, and forgets the oldest states."""
+    content = {
+        "answers": [
+            (answer.name, answer.description, answer.sql, answer.sources)
+            for answer in known.answers
+        ],
+        "relations": known.relations,
+        "allowed": known.allowed,
+    }
+    path = folder(code) / "known.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    aside.replace(path)
+    states = sorted(path.parent.parent.iterdir(), key=lambda each: each.stat().st_mtime)
+    for old in states[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

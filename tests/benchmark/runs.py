@@ -1,0 +1,136 @@
+"""How long whole commands take: `python -m tests.benchmark.runs --scale N`.
+
+A first run, one with nothing new, one after 1 % of the orders changed (files of changes, headers
+and lines), and one that builds and tests all. Each is `python -m orchestrate run adventure_works`
+as a user starts it, in a database of its own on the server that POSTGRES_* names or the embedded
+one; the database and the sample are removed.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+from common.warehouse import Warehouse, find_warehouse
+from local.sample import generate
+
+ROOT = Path(__file__).resolve().parents[2]
+SALES = Path("adventure_works/sales")
+SHARE = 0.01
+# What is wanted: seconds with nothing new; of a first run, the share that SHARE of news may take.
+NOTHING_SECONDS = 3.0
+NEWS_SHARE = 0.2
+
+
+def measure(server: Warehouse, scale: float, rounds: int, work: Path) -> dict[str, float]:
+    """Returns the seconds of each kind of run: the median of `rounds`, but of the first run."""
+    bucket = work / "bucket"
+    generate(scale, bucket)
+    seconds: dict[str, list[float]] = {}
+    with _database(server) as warehouse:
+
+        def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+            variables = {"BUCKET_URL": str(bucket), "DBT_TARGET_PATH": str(work / "target")}
+            return subprocess.run(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **warehouse.variables(), **variables},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        def run(name: str, *options: str) -> None:
+            started = time.perf_counter()
+            done = command("-m", "orchestrate", "run", "adventure_works", *options)
+            seconds.setdefault(name, []).append(time.perf_counter() - started)
+            if done.returncode:
+                raise SystemExit(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            if ("nothing new" in done.stdout) != (name == "nothing new"):
+                raise SystemExit(f"{name} was not that:\n{done.stdout[:2000]}")
+
+        # What dbt remembers of a project that it has parsed, it remembers in all runs but a clone's
+        # very first.
+        command("-c", "from dbt.cli.main import cli; cli()", "--quiet", "parse")
+        run("first run")
+        for number in range(1, rounds + 1):
+            run("nothing new")
+            _change(bucket / SALES, number)
+            run("1 % of the orders changed")
+            run("all again (--full)", "--full")
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def _change(folder: Path, number: int) -> None:
+    """Writes files of changes: other orders each time, headers and lines, with a later date."""
+    (folder / "changes").mkdir(exist_ok=True)
+    chosen: set[str] = set()
+    for name in ("SalesOrderHeader", "SalesOrderDetail"):
+        with (folder / f"Sales.{name}.csv").open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=";")
+            header, *rows = list(reader)
+        if not chosen:
+            count = max(1, round(len(rows) * SHARE))
+            chosen = {row[0] for row in Random(number).sample(rows, count)}  # noqa: S311
+        changed = [[*row[:-1], f"2030-01-{number:02} 00:00:00.000"] for row in rows]
+        target = folder / "changes" / f"Sales.{name}.{number}.csv"
+        with target.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter=";")
+            writer.writerow(header)
+            writer.writerows(row for row in changed if row[0] in chosen)
+
+
+@contextmanager
+def _database(server: Warehouse) -> Iterator[Warehouse]:
+    name = f"benchmark_{uuid4().hex[:12]}"
+    with closing(server.connect()) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"create database {name}")
+        try:
+            yield replace(server, database=name)
+        finally:
+            connection.cursor().execute(f"drop database {name} with (force)")
+
+
+def main() -> int:
+    """Prints the table; returns 1 if a run takes longer than is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark.runs", description=__doc__)
+    parser.add_argument("--scale", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="runs_"))
+    try:
+        taken = measure(find_warehouse(), options.scale, options.rounds, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    first = taken["first run"]
+    table = Table("python -m orchestrate run adventure_works", "s", "of the first run")
+    for name, seconds in taken.items():
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / first:.2f}")
+    Console().print(table)
+    wanted = {
+        "nothing new": NOTHING_SECONDS,
+        "1 % of the orders changed": NEWS_SHARE * first,
+    }
+    missed = [name for name, limit in wanted.items() if taken[name] > limit]
+    for name in missed:
+        print(f"{name}: {taken[name]:.1f} s, wanted {wanted[name]:.1f} s", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
