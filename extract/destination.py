@@ -87,8 +87,9 @@ class Warehouse(postgres):
     a raw table that is to be made although nothing came for it yet.
     """
 
-    def __init__(self, credentials: str, load: Load | None = None) -> None:
-        super().__init__(credentials=credentials)
+    def __init__(self, credentials: Any = None, load: Load | None = None, **more: Any) -> None:
+        """Takes no `load` where data is only read, as by dlt's command line."""
+        super().__init__(credentials=credentials, **more)
         self.load = load
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:

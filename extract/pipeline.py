@@ -7,6 +7,7 @@ time, and records the load (`_dlt_loads`) in the transaction that publishes it.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from extract.reader import (
     raw_names,
 )
 
+# dlt keeps its own report of every load; a watch makes thousands.
+KEPT_PACKAGES = 50
 _STATE = Path(__file__).resolve().parent.parent / ".local" / "dlt"
 
 _LINEAGE = {
@@ -65,6 +68,8 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     task = pipeline(load.source, warehouse, load)
     # What a killed load left pending is never loaded later: its files may have changed since.
     task.abort_packages()
+    for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
+        shutil.rmtree(package, ignore_errors=True)
     try:
         task.run(dlt_source(load, work))
     except PipelineStepFailed as error:
