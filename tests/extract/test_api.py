@@ -430,7 +430,7 @@ def test_the_real_breweries_arrive_whole(
     assert query(
         """
         select country, count(*), count(*) filter (where is_inside_if_swapped)
-        from marts_breweries.dq_brewery_coordinates_outside_country group by country order by 1
+        from quality.dq_brewery_coordinates_outside_country group by country order by 1
         """
     ) == [("Ireland", 1, 0), ("Italy", 4, 4), ("Portugal", 2, 2), ("United States", 2, 2)]
     assert query(
