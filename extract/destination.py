@@ -387,7 +387,7 @@ class _NotPlainError(Exception):
 
 def _rejects(file: RawFile) -> Path:
     """Returns where a file's rejected records are kept, as CSV, until the ledger has them."""
-    return file.path.with_name(f"{file.path.name}.rejected")
+    return file.path.with_name(f"{file.table}.rejected")
 
 
 class _RecordLines:
