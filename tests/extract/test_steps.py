@@ -122,7 +122,9 @@ def test_each_step_takes_the_next_records_across_the_files(start: Start, query: 
         (2, "one.data", True, 7, 0, "complete", True),
         (3, "two.data", True, 5, 0, "complete", True),
     ]
-    assert query("select distinct _source_file, _load_id from raw_survey.answers order by 1, 2") == [
+    assert query(
+        "select distinct _source_file, _load_id from raw_survey.answers order by 1, 2"
+    ) == [
         ("one.data", 1),
         ("one.data", 2),
         ("two.data", 2),
@@ -195,9 +197,9 @@ def test_too_many_rejected_records_fail_a_step_and_change_nothing(
     assert query("select distinct file, status from audit.files where not is_current") == [
         ("two.data", "failed"),
     ]
-    assert query("select count(*) from audit.loads where error like '%2 of 7%line 7: 1 fields%'") == [
-        (2,)
-    ]
+    assert query(
+        "select count(*) from audit.loads where error like '%2 of 7%line 7: 1 fields%'"
+    ) == [(2,)]
     assert query(unpublished("survey")) == []
 
 
