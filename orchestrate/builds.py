@@ -56,7 +56,7 @@ class Build:
     """A row of audit.builds; without one, `build_id` is 0 and there is nothing that is built."""
 
     build_id: int = 0
-    ended_at: datetime | None = None
+    started_at: datetime | None = None
     code: str = ""
     tested_loads: dict[str, int] = field(default_factory=dict)
     red: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Builds:
                 cursor.execute(_TABLE)
             cursor.execute(
                 """
-                select build_id, ended_at, code, tested_loads, red, warnings
+                select build_id, started_at, code, tested_loads, red, warnings
                 from audit.builds
                 order by build_id desc
                 limit 1

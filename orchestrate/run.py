@@ -70,22 +70,32 @@ def run(
             console.print(f"  {source.name}: never loaded, and without files: left out")
     errors = _load(chosen, warehouse, console)
     loaded = [source.name for source in chosen if source.name not in errors]
-    is_good = True
-    if loaded:
-        names = () if everything and len(loaded) == len(sources) else tuple(loaded)
-        extent = Extent(names, is_full, full_refresh)
-        known = nothing_new(warehouse, extent, console)
-        if known is None:
-            dbt = start_dbt()
-            is_good = build(dbt, warehouse, extent, console)
-            known = dbt.known if is_good else None
-        if known is not None:
-            console.rule("Answers", align="left")
-            is_good = print_answers(warehouse, known.answers_of(names), console)
-    console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
-    for reason in errors.values():
-        print(f"error: {reason}", file=sys.stderr)
+    try:
+        is_good = not loaded or _build_and_answer(
+            warehouse,
+            Extent(
+                () if everything and len(loaded) == len(sources) else tuple(loaded),
+                is_full,
+                full_refresh,
+            ),
+            console,
+        )
+        console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
+    finally:
+        for reason in errors.values():
+            print(f"error: {reason}", file=sys.stderr)
     return 0 if is_good and not errors else 1
+
+
+def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console) -> bool:
+    known = nothing_new(warehouse, extent, console)
+    if known is None:
+        dbt = start_dbt()
+        if not build(dbt, warehouse, extent, console):
+            return False
+        known = dbt.known
+    console.rule("Answers", align="left")
+    return print_answers(warehouse, known.answers_of(extent.names), console)
 
 
 def start_dbt() -> "Dbt":
@@ -116,7 +126,7 @@ def nothing_new(warehouse: Warehouse, extent: Extent, console: Console) -> Known
             return None
         console.rule("Build and test", align="left")
         console.print(
-            f"  nothing new since build {last.build_id} ({last.ended_at:%Y-%m-%d %H:%M:%S}): "
+            f"  nothing new since build {last.build_id} ({last.started_at:%Y-%m-%d %H:%M:%S}): "
             "nothing built",
             highlight=False,
         )
@@ -195,11 +205,13 @@ def _plan(
     # What changed, but is out of scope, is built as if it were new when its turn comes.
     whole = project.sources(others | changed)
     tested = {source: load for source, load in last.tested_loads.items() if source not in whole}
-    full_refresh = extent.full_refresh or bool(changed & scope)
+    # Rows that other code made, or that a build left out which failed, do not stay in them.
+    stained = any(project.nodes[key].kind == "incremental" for key in others)
     if extent.is_full or extent.full_refresh:
-        return _Plan(scope, set(), {}, full_refresh)
+        tested = {key: load for key, load in tested.items() if key not in (extent.names or loads)}
+        return _Plan(scope, set(), tested, extent.full_refresh or stained)
     wanted = others | scope & project.below(news)
-    return _Plan(wanted, wanted & set(last.warnings), tested, full_refresh)
+    return _Plan(wanted, wanted & set(last.warnings), tested, stained)
 
 
 def _news(extent: Extent, last: Build, loads: dict[str, int]) -> set[str]:

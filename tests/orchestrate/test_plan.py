@@ -125,7 +125,16 @@ def test_a_full_build_is_of_everything_on_whole_tables() -> None:
     made = plan(is_full=True)
     assert (made.wanted, made.tested, made.full_refresh) == (ALL, {}, False)
     assert plan(full_refresh=True).full_refresh
-    assert plan(is_full=True, names=("census",)).wanted == CENSUS
+    made = plan(is_full=True, names=("census",))
+    assert (made.wanted, made.tested) == (CENSUS, {"shop": 7})
+
+
+def test_an_incremental_table_is_made_anew_for_any_reason_but_news() -> None:
+    assert not plan(loads={"shop": 9, "census": 4}).full_refresh
+    # A build of changed code was killed, or failed before it: the rows are still those of before.
+    assert plan(Build(3, None, "old", {"census": 4})).full_refresh
+    assert plan(Build(3, None, "old", LOADS, {"fact_sale": "skipped"})).full_refresh
+    assert not plan(Build(3, None, "old", LOADS, {"unique_fact_answer": "Got 1"})).full_refresh
 
 
 def test_a_selection_names_just_what_is_wanted() -> None:
