@@ -63,7 +63,7 @@ lint: setup $(VENV)/.test ## Run the linters alone
 lint-python: setup $(VENV)/.test
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/lint-imports --no-cache
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/deptry .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

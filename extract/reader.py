@@ -188,6 +188,8 @@ def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
     declared = codecs.lookup(file_format.encoding).name
     with path.open("rb") as file:
         start = file.read(_HEADER_LIMIT)
+    if not start:
+        raise LoadError(f"{where}: is empty, not even a header line")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark) and not declared.startswith(encoding):
             raise LoadError(f"{where}: is {encoding}, but {file_format.encoding} was declared")

@@ -16,6 +16,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from common.warehouse import Warehouse
+from extract.ledger import as_owner
 from orchestrate.errors import DbtError
 
 # How long a build waits for another one of the same warehouse.
@@ -73,7 +74,7 @@ class Builds:
         with self._connection.cursor() as cursor:
             cursor.execute("select to_regclass('audit.builds') is null")
             if cursor.fetchone() == (True,):
-                self._make_table(cursor)
+                cursor.execute(_TABLE)
             cursor.execute(
                 """
                 select build_id, ended_at, code, tested_loads, red, warnings
@@ -169,23 +170,6 @@ class Builds:
                 ),
             )
 
-    @staticmethod
-    def _make_table(cursor: extensions.cursor) -> None:
-        """Makes audit.builds, which belongs to whom the ledger belongs to, whoever builds first."""
-        cursor.execute(
-            """
-            select quote_ident(rolname), pg_has_role(rolname, 'member'),
-                exists (select from pg_roles where rolname = 'transformer')
-            from pg_namespace
-            inner join pg_roles on pg_namespace.nspowner = pg_roles.oid
-            where pg_namespace.nspname = 'audit'
-            """
-        )
-        owner, may_be, has_transformer = cursor.fetchall()[0]
-        role = f"set local role {owner};" if may_be else ""
-        grant = "grant select, insert, update on audit.builds to transformer;"
-        cursor.execute(f"begin; {role} {_TABLE} {grant if has_transformer else ''} commit;")
-
 
 @contextmanager
 def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]:
@@ -195,7 +179,8 @@ def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]
     fails.
     """
     try:
-        with closing(warehouse.connect()) as connection:
+        # The table belongs to whom the ledger belongs to, whoever builds first.
+        with closing(as_owner(warehouse).connect()) as connection:
             connection.autocommit = True
             _lock(connection, wait)
             yield Builds(connection)

@@ -69,11 +69,7 @@ def run(
         if source not in chosen:
             console.print(f"  {source.name}: never loaded, and without files: left out")
     errors = _load(chosen, warehouse, console)
-    loaded = [
-        source.name
-        for source in chosen
-        if source.name not in errors or is_loaded(source, warehouse)
-    ]
+    loaded = [source.name for source in chosen if source.name not in errors]
     is_good = True
     if loaded:
         names = () if everything and len(loaded) == len(sources) else tuple(loaded)

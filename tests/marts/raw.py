@@ -12,13 +12,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg2.extensions
 import yaml
-from psycopg2.extensions import cursor as Cursor
 
 from common.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Row = Mapping[str, str]
+Cursor = psycopg2.extensions.cursor
 
 LEDGER = """
     create schema if not exists audit;

@@ -13,6 +13,7 @@ from common.warehouse import Warehouse
 from .conftest import Dbt, Shop
 
 RowsOf = Callable[[Warehouse, str], list[tuple[Any, ...]]]
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
 MARTS = ("fact_sales", "dim_customer", "dim_product", "dim_person", "agg_daily_sales")
 
 
@@ -22,7 +23,7 @@ def shop(run_dbt: Dbt) -> Shop:
     warehouse, dbt = run_dbt
     shop = Shop(warehouse, 1)
     dbt("seed")
-    dbt("run", "--select", "@source:adventure_works", "--full-refresh")
+    dbt("build", "--select", "@source:adventure_works", "--full-refresh", *WITHOUT_TESTS)
     return shop
 
 
@@ -62,6 +63,27 @@ def test_snapshots_keep_what_changed_and_what_went(
         from snapshots.customers_history where territory_id is not null order by dbt_valid_from
         """,
     ) == [(1, 1, False), (1, 2, True)]
+    dbt("run", "--select", "dim_product_history", "dim_customer_history")
+    assert rows_of(
+        warehouse,
+        """
+        select list_price::text, valid_from = '1900-01-01', valid_to = '9999-12-31', is_current
+        from marts_sales.dim_product_history where product_id in (7, 8) order by 1, 2 desc
+        """,
+    ) == [
+        ("10.0000", True, False, False),
+        ("12.5000", False, False, False),
+        (None, True, True, True),
+    ]
+    assert rows_of(
+        warehouse,
+        """
+        select territory_id, is_current
+        from marts_sales.dim_customer_history where customer_id = 1 and territory_id is not null
+        order by valid_from
+        """,
+    ) == [(1, False), (2, True)]
+    dbt("test", "--select", "assert_history_has_one_version_at_a_time")
 
 
 def test_readers_see_whole_tables_while_they_are_built(
@@ -94,7 +116,7 @@ def test_readers_see_whole_tables_while_they_are_built(
     reader.start()
     try:
         for arguments in ((), ("--full-refresh",), ()):
-            dbt("run", "--select", "marts.sales", *arguments)
+            dbt("build", "--select", "marts.sales", *arguments, *WITHOUT_TESTS)
     finally:
         stop.set()
         reader.join()

@@ -1,10 +1,5 @@
-"""The census: any sequence of ticks and new files ends in what a full refresh makes of raw.
+"""The census, on the real files: the known totals, and the values that were rejected."""
 
-Raw is filled in here as the loader does: records of one file and load never change, a file can come
-in several loads, and one that is replaced is another load. SEQUENCES=N tries more of them.
-"""
-
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +10,6 @@ import pytest
 from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import load
-from extract.prepare import raw_names
 
 from .conftest import Dbt
 
@@ -26,22 +20,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_real_files = pytest.mark.skipif(
     not (SHARED / "census").is_dir(), reason="the real files are not on this machine"
 )
-SEQUENCES = int(os.environ.get("SEQUENCES", "3"))
 SOURCE = read_sources()["census"]
-COLUMNS = raw_names(SOURCE.feeds[0].columns)
-FILES = SOURCE.feeds[0].files
-INCREMENTAL = ("fact_census_response", "stg_census__checked_values")
-# What dbt writes and looks up around a build takes longer than the build itself.
-QUICKLY = ("--no-write-json", "--cache-selected-only", "--log-level-file", "none")
-ACTIONS = ("tick", "tick", "tick", "replace_first", "replace_second", "empty_first", "nothing")
-
-# Few values, so that many records say the same; some do not cast, some are missing.
-VALUES = {
-    "age": ["34", "?", "A"],
-    "education": [" Masters", " Kindergarten"],
-    "fnlwgt": [" 3000000000", " C"],
-    "income_class": [" >50K", " >50K.", " <=50K."],
-}
 
 
 @needs_real_files
@@ -71,7 +50,7 @@ def test_the_real_files_have_the_known_totals(
         warehouse,
         """
         select source_file, source_line, column_name, trim(value)
-        from staging.stg_census__rejected_values
+        from quality.dq_census_rejected_values
         order by source_file, source_line
         """,
     ) == [

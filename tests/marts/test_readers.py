@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 import pytest
-from psycopg2.extensions import connection as Connection
 
 from common.warehouse import Warehouse
 from local.postgres import make_roles
@@ -21,6 +21,7 @@ from local.postgres import make_roles
 from .conftest import Dbt, Shop
 from .raw import File, Raw
 
+Connection = psycopg2.extensions.connection
 RowsOf = Callable[[Warehouse, str], list[tuple[Any, ...]]]
 
 MARTS = """

@@ -73,9 +73,7 @@ def test_the_reports_on_the_real_files_are_the_known_ones(
         totals = f"select count(*), sum(total_amount) from marts_condominium.{report}"
         assert query(totals) == [(22, Decimal("21600000.00"))]
     for list_, count in (("of_another_condominium", 16), ("before_registration", 15)):
-        assert query(f"select count(*) from marts_condominium.dq_transactions_{list_}") == [
-            (count,)
-        ]
+        assert query(f"select count(*) from quality.dq_transactions_{list_}") == [(count,)]
         assert f"warning: no_transaction_{list_}: Got {count} results" in done.stdout
     assert query(FACT) == [(22, Decimal("21600000.00"))]
     assert query(
@@ -134,7 +132,7 @@ def test_dirt_and_orphans_are_reported_and_no_transaction_is_lost(
     assert query(FACT) == [(len(transactions), money)]
     assert query(
         """
-        select record_key, column_name, value from staging.stg_condominium__rejected_values
+        select record_key, column_name, value from quality.dq_condominium_rejected_values
         order by record_key
         """
     ) == [

@@ -188,7 +188,7 @@ def test_a_letter_in_a_number_is_null_and_listed_with_its_place(
     assert query(
         """
         select source_file, source_line, column_name, value
-        from staging.stg_adventure_works__rejected_values
+        from quality.dq_adventure_works_rejected_values
         """
     ) == [("sales/Sales.SalesOrderDetail.csv", 2, "order_qty", "l2")]
 

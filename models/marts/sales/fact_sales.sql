@@ -84,10 +84,10 @@ lines as (
         unit_price,
         unit_price_discount,
         line_total,
-        -- A line without a total weighs nothing; what it reports stays NULL.
-        coalesce(line_total, 0) as weight,
         _file_id,
-        _load_id
+        _load_id,
+        -- A line without a total weighs nothing; what it reports stays NULL.
+        coalesce(line_total, 0) as weight
     from {{ ref('stg_adventure_works__sales_order_detail') }}
     {% if is_incremental() %}
     where {{ is_among('coalesce(sales_order_id, 0)', 'changed_orders') }}
