@@ -11,7 +11,7 @@ import pytest
 from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import FolderBucket
 from common.warehouse import Warehouse
-from extract import destination
+from extract import ledger
 from extract.__main__ import main as extract
 from extract.declaration import Source, read_sources
 from extract.load import WORK, load
@@ -122,7 +122,9 @@ def test_each_step_takes_the_next_records_across_the_files(start: Start, query: 
         (2, "one.data", True, 7, 0, "complete", True),
         (3, "two.data", True, 5, 0, "complete", True),
     ]
-    assert query("select distinct _source_file, _load_id from raw_survey.answers order by 1, 2") == [
+    assert query(
+        "select distinct _source_file, _load_id from raw_survey.answers order by 1, 2"
+    ) == [
         ("one.data", 1),
         ("one.data", 2),
         ("two.data", 2),
@@ -195,9 +197,9 @@ def test_too_many_rejected_records_fail_a_step_and_change_nothing(
     assert query("select distinct file, status from audit.files where not is_current") == [
         ("two.data", "failed"),
     ]
-    assert query("select count(*) from audit.loads where error like '%2 of 7%line 7: 1 fields%'") == [
-        (2,)
-    ]
+    assert query(
+        "select count(*) from audit.loads where error like '%2 of 7%line 7: 1 fields%'"
+    ) == [(2,)]
     assert query(unpublished("survey")) == []
 
 
@@ -209,7 +211,7 @@ def test_what_a_step_rejected_is_there_once_whatever_comes_in_between(
     steps.load_next()
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(destination.ledger, "complete", server_is_away)
+            patch.setattr(ledger, "complete", server_is_away)
             with pytest.raises(LoadError, match="away"):
                 steps.load_next()
         assert query("select * from audit.rejected_rows") == []
@@ -341,7 +343,7 @@ def test_a_step_that_fails_at_the_end_is_taken_again(
     steps.load_next()
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(destination.ledger, "complete", server_is_away)
+            patch.setattr(ledger, "complete", server_is_away)
             with pytest.raises(LoadError, match="away"):
                 steps.load_next()
         assert query(SHOWN) == all_records()[:5]
