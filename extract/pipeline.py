@@ -5,10 +5,12 @@ the schema (`_dlt_version`: raw tables and the columns that files brought), runs
 time, and records the load (`_dlt_loads`) in the transaction that publishes it.
 """
 
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +68,24 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     nothing of the load is visible then.
     """
     task = pipeline(load.source, warehouse, load)
-    # What a killed load left pending is never loaded later: its files may have changed since.
-    task.abort_packages()
-    for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
-        shutil.rmtree(package, ignore_errors=True)
-    try:
-        task.run(dlt_source(load, work))
-    except PipelineStepFailed as error:
+    with _alone(task):
+        # What a killed load left pending is never loaded later: its files may have changed since.
         task.abort_packages()
-        raise _reason(error, load) from error
+        for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
+            shutil.rmtree(package, ignore_errors=True)
+        try:
+            task.run(dlt_source(load, work))
+        except PipelineStepFailed as error:
+            task.abort_packages()
+            raise _reason(error, load) from error
+
+
+@contextmanager
+def _alone(task: dlt.Pipeline) -> Iterator[None]:
+    """Waits for loads of the same source into other warehouses: dlt's folder is one's at a time."""
+    with Path(task.working_dir).with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def dlt_source(load: Load, work: Path) -> DltSource:
