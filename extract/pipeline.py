@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import psycopg2
 from dlt.common.typing import TDataItem
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -136,13 +137,18 @@ def _credentials(warehouse: Warehouse) -> Any:
 
 
 def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
-    """Returns what made a run fail, out of what dlt wraps around it."""
-    causes: list[BaseException] = [*load.failures, error]
-    for cause in causes:
-        chain: BaseException | None = cause
-        while chain is not None:
-            if isinstance(chain, LoadError | KeyboardInterrupt):
-                return chain
-            chain = chain.__cause__ or getattr(chain, "exception", None)
-    first = causes[0]
-    return LoadError(f"{load.source.name}: PostgreSQL: {str(first).strip()}")
+    """Returns what made a run fail, out of what dlt and psycopg2 wrap around it."""
+    chain = [each for cause in (*load.failures, error) for each in _causes(cause)]
+    for each in chain:
+        if isinstance(each, LoadError | KeyboardInterrupt):
+            return each
+    # The last one: "connection already closed" came after what closed it.
+    first = [each for each in chain if isinstance(each, psycopg2.Error)] or chain
+    return LoadError(f"{load.source.name}: PostgreSQL: {' '.join(str(first[-1]).split())}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error, what it was raised from, and so on to the one that came first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or getattr(error, "exception", None) or error.__context__

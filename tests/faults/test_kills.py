@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -292,7 +293,7 @@ def test_a_server_that_is_gone_ends_the_load_with_one_line_and_at_once(
     assert time.monotonic() - crashes[0] < 10
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
-    assert "server closed the connection" in line or "PostgreSQL at" in line
+    assert re.search("closed the connection|terminating connection|Connection refused", line), line
     warehouse = _on(own_server)
     assert versions.seen(rows_of(warehouse, versions.query())) == 1
     load(versions.source, warehouse)
