@@ -81,7 +81,8 @@ class Task:
                 with ledger.locked():
                     yield ledger
         except psycopg2.Error as error:
-            raise LoadError(f"{self.source.name}: PostgreSQL: {str(error).strip()}") from error
+            message = " ".join(str(error).split())
+            raise LoadError(f"{self.source.name}: PostgreSQL: {message}") from error
 
     def load(self, ledger: Ledger, files: Sequence[RawFile], work: Path) -> None:
         """Loads the files; they become visible together, or not at all.

@@ -182,3 +182,38 @@ def test_tests_can_look_at_new_rows_alone(
         "where sales_order_detail_id = 41"
     )
     assert {product, LINES, "unique_fact_sales_sales_key"} <= red(dbt, *only_new)
+
+
+def test_rejected_values_are_listed_anew_or_for_new_rows_alone(
+    run_dbt: Dbt, shop: Raw, rows_of: RowsOf
+) -> None:
+    warehouse, dbt = run_dbt
+    listed = """
+        select column_name, value, record_key from quality.dq_adventure_works_rejected_values
+        order by value
+    """
+
+    def change(name: str, **values: str) -> None:
+        rows = lines("5", modified_date="2014-02-01 00:00:00", **values)[:1]
+        shop.load(File("sales_order_detail", f"{name}.csv", rows, is_change=True))
+
+    def list_values() -> list[tuple[Any, ...]]:
+        """Lists what is rejected, looking at everything after the last load alone."""
+        ((load,),) = rows_of(warehouse, "select max(load_id) - 1 from audit.loads")
+        tested = f"{{tested_loads: {{adventure_works: {load}}}}}"
+        dbt("run", "--select", "dq_adventure_works_rejected_values", "--vars", tested)
+        return rows_of(warehouse, listed)
+
+    of_line = "sales_order_id=5, sales_order_detail_id=51"
+    change("wrong", order_qty="two", unit_price="much")
+    wrong = [("unit_price", "much", of_line), ("order_qty", "two", of_line)]
+    assert list_values() == wrong
+    shop.load(File("product", "pr.csv", [{"product_id": "1"}, {"product_id": "2"}]))
+    assert list_values() == wrong
+    # A change row without fault, and newer, takes the place of the wrong one.
+    change("right")
+    assert list_values() == []
+    # Taken back, it lets the wrong one show again: only a run that looks at everything can tell.
+    shop.load(File("sales_order_detail", "right.csv", [], is_change=True))
+    dbt("run", "--select", "dq_adventure_works_rejected_values")
+    assert rows_of(warehouse, listed) == wrong
