@@ -145,7 +145,9 @@ class PlainLines:
         with file.path.open("rb") as lines:
             if file.header_lines:
                 for _ in range(file.header_lines):
-                    lines.readline()
+                    if b"\r" in lines.readline().rstrip(b"\r\n"):
+                        # Carriage returns alone end the lines: this was more than the header.
+                        yield b"\0"
             elif lines.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 lines.seek(0)
             rest = b""
