@@ -14,6 +14,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 # Given on the command line, these reach the programs through the environment:
 # BUCKET_URL, LAKE_URL, SCALE (of the sample bucket), POSTGRES_*. See README.md.
 SOURCES ?=
+FULL ?=
 Q ?=
 export QUERY = $(value Q)
 
@@ -26,8 +27,8 @@ help: ## Show this list
 
 setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (done by itself)
 
-run: setup ## Load, build, test and print the answers (SOURCES="..." for some, SCALE=N)
-	@$(PY) -m orchestrate run $(SOURCES)
+run: setup ## Load, build and test what is new, print the answers (SOURCES="...", FULL=1, SCALE=N)
+	@$(PY) -m orchestrate run $(if $(FULL),--full) $(SOURCES)
 
 # Tests run in this many processes.
 WORKERS ?= 2
@@ -63,7 +64,7 @@ lint: setup $(VENV)/.test ## Run the linters alone
 lint-python: setup $(VENV)/.test
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/lint-imports --no-cache
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/deptry .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

@@ -10,11 +10,11 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import psycopg2
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -46,7 +46,6 @@ from extract.reader import (
     ROW,
     SOURCE_FILE,
     PlainLines,
-    Record,
 )
 
 # Replacing rows takes a lock that readers wait for. It is given up before PostgreSQL would look for
@@ -179,6 +178,7 @@ class WarehouseClient(PostgresClient):
                 cursor, "drop table {old}", old=Identifier(source.files_schema, table), **names
             )
         if file.is_next_batch:
+            self._reject(cursor, file)
             columns = SQL(", ").join(map(Identifier, self.schema.get_table_columns(file.feed.name)))
             _execute(
                 cursor,
@@ -225,31 +225,30 @@ class WarehouseClient(PostgresClient):
 
     def _copy_records(self, file: RawFile) -> None:
         """Copies the file's records one by one, and those that it rejects to the ledger."""
-        stream = _RecordLines(file.records())
+        with _rejects(file).open("w", encoding="utf-8", newline="") as rejects:
+            stream = _RecordLines(file, self.load.source, rejects)
+            self._copy_stream(file, stream)
+        # Those of a next micro-batch are published with it: their file is current already.
+        if not file.is_next_batch:
+            with self.sql_client.begin_transaction(), self._cursor() as cursor:
+                self._reject(cursor, file)
+
+    def _copy_stream(self, file: RawFile, stream: "_RecordLines") -> None:
         with self.sql_client.begin_transaction(), self._cursor() as cursor:
             self._make_table(cursor, file)
             columns = (LINE, ROW, *file.opened.columns)
             self._copy(cursor, file, stream, columns, ",")
             if stream.error:
                 raise stream.error
-            file.rows, file.rejected = stream.rows, len(stream.rejected)
+            file.rows, file.rejected = stream.rows, stream.rejected
             if cursor.rowcount != stream.rows:
                 file.problems.append(f"{file.opened.where}: PostgreSQL took only some of it")
-        with self.sql_client.begin_transaction(), self._cursor() as cursor:
+
+    def _reject(self, cursor: extensions.cursor, file: RawFile) -> None:
+        """Copies a file's rejected records to the ledger."""
+        with _rejects(file).open("rb") as rejects:
             cursor.copy_expert(
-                "copy audit.rejected_rows from stdin (format csv)",
-                _as_csv(
-                    (
-                        file.file_id,
-                        self.load.source.name,
-                        file.feed.name,
-                        file.name,
-                        record.line,
-                        record.content,
-                        record.reason,
-                    )
-                    for record in stream.rejected
-                ),
+                "copy audit.rejected_rows from stdin (format csv, encoding 'utf-8')", rejects
             )
 
     def _table(self, file: RawFile) -> str:
@@ -387,14 +386,22 @@ class _NotPlainError(Exception):
     """A file must be read record by record after all."""
 
 
-class _RecordLines:
-    """Records as CSV, for COPY to read; rejected ones are kept aside."""
+def _rejects(file: RawFile) -> Path:
+    """Returns where a file's rejected records are kept, as CSV, until the ledger has them."""
+    return file.path.with_name(f"{file.table}.rejected")
 
-    def __init__(self, records: Iterator[Record]) -> None:
+
+class _RecordLines:
+    """A file's records as CSV, for COPY to read; rejected ones are written to `rejects`."""
+
+    def __init__(self, file: RawFile, source: Source, rejects: TextIO) -> None:
         self.rows = 0
-        self.rejected: list[Record] = []
+        self.rejected = 0
         self.error: LoadError | None = None
-        self._records = records
+        self._file = file
+        self._records = file.records()
+        self._lineage = (file.file_id, source.name, file.feed.name, file.name)
+        self._reject = csv.writer(rejects).writerow
 
     def read(self, size: int = -1) -> bytes:
         """Returns the next records, about `size` bytes of them; b"" at the end."""
@@ -403,7 +410,10 @@ class _RecordLines:
         try:
             for record in self._records:
                 if record.reason:
-                    self.rejected.append(record)
+                    self.rejected += 1
+                    self._reject([*self._lineage, record.line, record.content, record.reason])
+                    if self.rejected <= 3:
+                        self._file.first_rejected.append(record)
                     continue
                 self.rows += 1
                 write([record.line, record.row, *record.values])
@@ -414,13 +424,6 @@ class _RecordLines:
             self.error = error
             return b""
         return text.getvalue().encode()
-
-
-def _as_csv(rows: Iterator[tuple[Any, ...]]) -> io.StringIO:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    text.seek(0)
-    return text
 
 
 def _execute(cursor: extensions.cursor, sql: str, **names: Composable) -> None:

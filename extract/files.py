@@ -31,8 +31,8 @@ class RawFile:
 
     `part` is the pattern of the feed that it matches, `name` the object's key as it was dropped
     (without processed/<load>/). `rows` and `rejected` count records; `rows` is None if the bytes
-    are loaded already. Of a micro-batch, `batch` are the
-    records, from `first_row` on. `problems` are what keeps its load from being published.
+    are loaded already. Of a micro-batch, `batch` are the records, from `first_row` on.
+    `first_rejected` are for messages, `problems` what keeps its load from being published.
     """
 
     feed: Feed
@@ -45,6 +45,7 @@ class RawFile:
     csv: CsvFile | None = None
     rows: int | None = None
     rejected: int = 0
+    first_rejected: list[Record] = field(default_factory=list)
     replaces: str = ""
     batch: list[Record] | None = None
     is_next_batch: bool = False

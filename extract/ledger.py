@@ -332,19 +332,6 @@ class Ledger:
         file.file_id, file.is_next_batch = file_id, True
         return count, rejected
 
-    def rejected(self, file: RawFile) -> list[tuple[int, str, str]]:
-        """Returns the first rejected records of a file: line number, content and reason."""
-        return self._fetch(
-            """
-            select line_number, content, reason
-            from audit.rejected_rows
-            where file_id = %(file_id)s
-            order by line_number
-            limit 3
-            """,
-            **_facts(file),
-        )
-
     def complete_without_news(self, load_id: int) -> None:
         """Closes a load that found nothing but bytes that are loaded already."""
         with self._connection, self._connection.cursor() as cursor:
@@ -379,6 +366,8 @@ class Ledger:
         )
         for (load_id,) in interrupted:
             self.fail(load_id, "interrupted")
+        # What the server committed for a killed load after the cleaning up behind it.
+        self._drop_unpublished()
 
     def _drop_unpublished(self) -> None:
         """Drops the tables that a load filled and did not come to attach to their raw table."""

@@ -81,7 +81,8 @@ class Task:
                 with ledger.locked():
                     yield ledger
         except psycopg2.Error as error:
-            raise LoadError(f"{self.source.name}: PostgreSQL: {str(error).strip()}") from error
+            message = " ".join(str(error).split())
+            raise LoadError(f"{self.source.name}: PostgreSQL: {message}") from error
 
     def load(self, ledger: Ledger, files: Sequence[RawFile], work: Path) -> None:
         """Loads the files; they become visible together, or not at all.
@@ -168,10 +169,14 @@ class Task:
                 f"{100 * feed.max_rejected:g}% of them (max_rejected of feed {feed.name} in "
                 "extract/sources.yml): "
                 + "; ".join(
-                    f"line {line}: {reason} ({_shorten(content)})"
-                    for line, content, reason in ledger.rejected(file)
+                    f"line {each.line}: {each.reason} ({_shorten(each.content)})"
+                    for each in file.first_rejected
                 )
-                + f"; see audit.rejected_rows, file_id {file.file_id}",
+                + (
+                    ""
+                    if file.is_next_batch
+                    else f"; see audit.rejected_rows, file_id {file.file_id}"
+                ),
                 file.file_id,
             )
         previous = ledger.previous(file)

@@ -5,14 +5,17 @@ the schema (`_dlt_version`: raw tables and the columns that files brought), runs
 time, and records the load (`_dlt_loads`) in the transaction that publishes it.
 """
 
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dlt
+import psycopg2
 from dlt.common.typing import TDataItem
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -66,15 +69,24 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     nothing of the load is visible then.
     """
     task = pipeline(load.source, warehouse, load)
-    # What a killed load left pending is never loaded later: its files may have changed since.
-    task.abort_packages()
-    for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
-        shutil.rmtree(package, ignore_errors=True)
-    try:
-        task.run(dlt_source(load, work))
-    except PipelineStepFailed as error:
+    with _alone(task):
+        # What a killed load left pending is never loaded later: its files may have changed since.
         task.abort_packages()
-        raise _reason(error, load) from error
+        for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
+            shutil.rmtree(package, ignore_errors=True)
+        try:
+            task.run(dlt_source(load, work))
+        except PipelineStepFailed as error:
+            task.abort_packages()
+            raise _reason(error, load) from error
+
+
+@contextmanager
+def _alone(task: dlt.Pipeline) -> Iterator[None]:
+    """Waits for loads of the same source into other warehouses: dlt's folder is one's at a time."""
+    with Path(task.working_dir).with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def dlt_source(load: Load, work: Path) -> DltSource:
@@ -125,13 +137,18 @@ def _credentials(warehouse: Warehouse) -> Any:
 
 
 def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
-    """Returns what made a run fail, out of what dlt wraps around it."""
-    causes: list[BaseException] = [*load.failures, error]
-    for cause in causes:
-        chain: BaseException | None = cause
-        while chain is not None:
-            if isinstance(chain, LoadError | KeyboardInterrupt):
-                return chain
-            chain = chain.__cause__ or getattr(chain, "exception", None)
-    first = causes[0]
-    return LoadError(f"{load.source.name}: PostgreSQL: {str(first).strip()}")
+    """Returns what made a run fail, out of what dlt and psycopg2 wrap around it."""
+    chain = [each for cause in (*load.failures, error) for each in _causes(cause)]
+    for each in chain:
+        if isinstance(each, LoadError | KeyboardInterrupt):
+            return each
+    # The last one: "connection already closed" came after what closed it.
+    first = [each for each in chain if isinstance(each, psycopg2.Error)] or chain
+    return LoadError(f"{load.source.name}: PostgreSQL: {' '.join(str(first[-1]).split())}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error, what it was raised from, and so on to the one that came first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or getattr(error, "exception", None) or error.__context__

@@ -145,7 +145,9 @@ class PlainLines:
         with file.path.open("rb") as lines:
             if file.header_lines:
                 for _ in range(file.header_lines):
-                    lines.readline()
+                    if b"\r" in lines.readline().rstrip(b"\r\n"):
+                        # Carriage returns alone end the lines: this was more than the header.
+                        yield b"\0"
             elif lines.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 lines.seek(0)
             rest = b""
@@ -188,6 +190,8 @@ def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
     declared = codecs.lookup(file_format.encoding).name
     with path.open("rb") as file:
         start = file.read(_HEADER_LIMIT)
+    if not start:
+        raise LoadError(f"{where}: is empty, not even a header line")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark) and not declared.startswith(encoding):
             raise LoadError(f"{where}: is {encoding}, but {file_format.encoding} was declared")

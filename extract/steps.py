@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import source_bucket
 from common.warehouse import Warehouse
 from extract.declaration import Source
@@ -27,20 +27,26 @@ class _Reading:
         self.file = file
         self.row = 1
         self._records: Iterator[Record] = file.records()
-        self._next = next(self._records, None)
+        self._ahead = self._read(1)
 
     @property
     def is_over(self) -> bool:
-        return self._next is None
+        return not self._ahead
 
     def take(self, count: int) -> list[Record]:
-        """Returns the next records, `count` or fewer at the end; raises LoadError."""
-        if not count or self._next is None:
+        """Returns the next records, `count` or fewer at the end; raises FileError."""
+        if not count:
             return []
-        taken = [self._next, *islice(self._records, count - 1)]
-        self._next = next(self._records, None)
+        taken = self._ahead + self._read(count - 1)
+        self._ahead = self._read(1)
         self.row += len(taken)
         return taken
+
+    def _read(self, count: int) -> list[Record]:
+        try:
+            return list(islice(self._records, count))
+        except LoadError as error:
+            raise FileError(str(error)) from error
 
 
 class Steps:
@@ -118,6 +124,7 @@ class Steps:
             file.batch = reading.take(missing)
             file.is_complete = reading.is_over
             file.problems.clear()
+            file.first_rejected.clear()
             taken.append(file)
             missing -= len(file.batch)
         return taken

@@ -24,8 +24,8 @@ PATIENCE = (0.2, 0.5, 1.0, 2.0)
 def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Console) -> bool:
     """Runs each answer and prints its result, at most `SHOWN_ROWS` of it.
 
-    What is not built, and what the user may not read, are a line on stderr each. Returns whether
-    all was built and something may be read. Raises LoadError if PostgreSQL fails.
+    What is not built, and what the user may not read, are a line on stderr each. Returns False if
+    there is nothing else. Raises LoadError if PostgreSQL fails.
     """
     unbuilt, secret = [], []
     patience = list(PATIENCE)
@@ -53,7 +53,7 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
         print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
     if secret:
         print(f"not for {warehouse.user} to read: {', '.join(secret)}", file=sys.stderr)
-    return not unbuilt and len(secret) < len(answers)
+    return not answers or len(unbuilt) + len(secret) < len(answers)
 
 
 def _run(

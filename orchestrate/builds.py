@@ -16,7 +16,9 @@ import psycopg2
 from psycopg2 import extensions
 
 from common.warehouse import Warehouse
+from extract.ledger import as_owner
 from orchestrate.errors import DbtError
+from orchestrate.project import Feed
 
 # How long a build waits for another one of the same warehouse.
 LOCK_SECONDS = 60.0
@@ -55,7 +57,7 @@ class Build:
     """A row of audit.builds; without one, `build_id` is 0 and there is nothing that is built."""
 
     build_id: int = 0
-    ended_at: datetime | None = None
+    started_at: datetime | None = None
     code: str = ""
     tested_loads: dict[str, int] = field(default_factory=dict)
     red: dict[str, str] = field(default_factory=dict)
@@ -73,10 +75,10 @@ class Builds:
         with self._connection.cursor() as cursor:
             cursor.execute("select to_regclass('audit.builds') is null")
             if cursor.fetchone() == (True,):
-                self._make_table(cursor)
+                cursor.execute(_TABLE)
             cursor.execute(
                 """
-                select build_id, ended_at, code, tested_loads, red, warnings
+                select build_id, started_at, code, tested_loads, red, warnings
                 from audit.builds
                 order by build_id desc
                 limit 1
@@ -85,13 +87,18 @@ class Builds:
             row = cursor.fetchone()
         return Build(*row) if row else Build()
 
-    def loads(self) -> dict[str, int]:
-        """Returns the newest load of each source that brought a file's bytes."""
+    def loads(self) -> dict[Feed, int]:
+        """Returns the newest load of each feed that brought a file's bytes."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "select source, max(load_id) from audit.files where status = 'complete' group by 1"
+                """
+                select source, feed, max(load_id)
+                from audit.files
+                where status = 'complete'
+                group by source, feed
+                """
             )
-            return dict(cursor.fetchall())
+            return {(source, feed): load for source, feed, load in cursor.fetchall()}
 
     def stale(self, allowed: dict[str, dict[str, float]]) -> dict[str, list[str]]:
         """Returns the feeds of each source that brought nothing for longer than allowed, in s."""
@@ -169,23 +176,6 @@ class Builds:
                 ),
             )
 
-    @staticmethod
-    def _make_table(cursor: extensions.cursor) -> None:
-        """Makes audit.builds, which belongs to whom the ledger belongs to, whoever builds first."""
-        cursor.execute(
-            """
-            select quote_ident(rolname), pg_has_role(rolname, 'member'),
-                exists (select from pg_roles where rolname = 'transformer')
-            from pg_namespace
-            inner join pg_roles on pg_namespace.nspowner = pg_roles.oid
-            where pg_namespace.nspname = 'audit'
-            """
-        )
-        owner, may_be, has_transformer = cursor.fetchall()[0]
-        role = f"set local role {owner};" if may_be else ""
-        grant = "grant select, insert, update on audit.builds to transformer;"
-        cursor.execute(f"begin; {role} {_TABLE} {grant if has_transformer else ''} commit;")
-
 
 @contextmanager
 def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]:
@@ -195,7 +185,8 @@ def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]
     fails.
     """
     try:
-        with closing(warehouse.connect()) as connection:
+        # The table belongs to whom the ledger belongs to, whoever builds first.
+        with closing(as_owner(warehouse).connect()) as connection:
             connection.autocommit = True
             _lock(connection, wait)
             yield Builds(connection)

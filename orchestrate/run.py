@@ -18,7 +18,7 @@ from extract.ledger import is_loaded
 from extract.load import has_files, load
 from orchestrate.answers import print_answers
 from orchestrate.builds import Build, Builds, locked
-from orchestrate.project import Known, code_digest, recall
+from orchestrate.project import Feed, Known, code_digest, recall
 
 if TYPE_CHECKING:
     from orchestrate.dbt import Dbt, Result
@@ -69,27 +69,33 @@ def run(
         if source not in chosen:
             console.print(f"  {source.name}: never loaded, and without files: left out")
     errors = _load(chosen, warehouse, console)
-    loaded = [
-        source.name
-        for source in chosen
-        if source.name not in errors or is_loaded(source, warehouse)
-    ]
-    is_good = True
-    if loaded:
-        names = () if everything and len(loaded) == len(sources) else tuple(loaded)
-        extent = Extent(names, is_full, full_refresh)
-        known = nothing_new(warehouse, extent, console)
-        if known is None:
-            dbt = start_dbt()
-            is_good = build(dbt, warehouse, extent, console)
-            known = dbt.known if is_good else None
-        if known is not None:
-            console.rule("Answers", align="left")
-            is_good = print_answers(warehouse, known.answers_of(names), console)
-    console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
-    for reason in errors.values():
-        print(f"error: {reason}", file=sys.stderr)
+    loaded = [source.name for source in chosen if source.name not in errors]
+    try:
+        is_good = not loaded or _build_and_answer(
+            warehouse,
+            Extent(
+                () if everything and len(loaded) == len(sources) else tuple(loaded),
+                is_full,
+                full_refresh,
+            ),
+            console,
+        )
+        console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
+    finally:
+        for reason in errors.values():
+            print(f"error: {reason}", file=sys.stderr)
     return 0 if is_good and not errors else 1
+
+
+def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console) -> bool:
+    known = nothing_new(warehouse, extent, console)
+    if known is None:
+        dbt = start_dbt()
+        if not build(dbt, warehouse, extent, console):
+            return False
+        known = dbt.known
+    console.rule("Answers", align="left")
+    return print_answers(warehouse, known.answers_of(extent.names), console)
 
 
 def start_dbt() -> "Dbt":
@@ -120,7 +126,7 @@ def nothing_new(warehouse: Warehouse, extent: Extent, console: Console) -> Known
             return None
         console.rule("Build and test", align="left")
         console.print(
-            f"  nothing new since build {last.build_id} ({last.ended_at:%Y-%m-%d %H:%M:%S}): "
+            f"  nothing new since build {last.build_id} ({last.started_at:%Y-%m-%d %H:%M:%S}): "
             "nothing built",
             highlight=False,
         )
@@ -153,13 +159,18 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) ->
         # What is red has kept its sources from being tested to the end.
         at_fault = dbt.project.sources(red)
         tested = dict(plan.tested)
-        for source in extent.names or loads:
-            load = (last.tested_loads if source in at_fault else loads).get(source)
-            if load is not None:
+        for (source, _), load in sorted(loads.items(), key=lambda each: each[1]):
+            if source not in (extent.names or [source]):
+                continue
+            if source not in at_fault:
                 tested[source] = load
+            elif source in last.tested_loads:
+                tested[source] = last.tested_loads[source]
         builds.end(build_id, not failed, tested, red, warnings)
         _summarize(results, time.monotonic() - started, console)
         _print_warnings(warnings, console)
+        for key in sorted(red.keys() - {result.key for result in results}):
+            _print(f"  still red, of other sources: {_name(key)}: {red[key]}", console)
         if not failed:
             _print_stale(builds, dbt.known, extent, console)
     for result in failed:
@@ -184,12 +195,12 @@ class _Plan:
 
 
 def _plan(
-    dbt: "Dbt", extent: Extent, last: Build, loads: dict[str, int], relations: set[str]
+    dbt: "Dbt", extent: Extent, last: Build, loads: dict[Feed, int], relations: set[str]
 ) -> _Plan:
     project = dbt.project
     scope = project.of(extent.names) if extent.names else project.everything()
     news = _news(extent, last, loads)
-    new = project.of(source for source in news if source not in last.tested_loads)
+    new = project.of(source for source, _ in news if source not in last.tested_loads)
     changed = dbt.changed(last.code)
     # Not only new rows, so tested on all rows; and the tests of those models.
     others = scope & (changed | new | project.missing(relations) | set(last.red))
@@ -197,19 +208,21 @@ def _plan(
     # What changed, but is out of scope, is built as if it were new when its turn comes.
     whole = project.sources(others | changed)
     tested = {source: load for source, load in last.tested_loads.items() if source not in whole}
-    full_refresh = extent.full_refresh or bool(changed & scope)
+    # Rows that other code made, or that a build left out which failed, do not stay in them.
+    stained = any(project.nodes[key].kind == "incremental" for key in others)
     if extent.is_full or extent.full_refresh:
-        return _Plan(scope, set(), {}, full_refresh)
+        tested = {key: tested[key] for key in tested if extent.names and key not in extent.names}
+        return _Plan(scope, set(), tested, extent.full_refresh or stained)
     wanted = others | scope & project.below(news)
-    return _Plan(wanted, wanted & set(last.warnings), tested, full_refresh)
+    return _Plan(wanted, wanted & set(last.warnings), tested, stained)
 
 
-def _news(extent: Extent, last: Build, loads: dict[str, int]) -> set[str]:
-    """Returns the sources that brought something since they were built and tested."""
+def _news(extent: Extent, last: Build, loads: dict[Feed, int]) -> set[Feed]:
+    """Returns the feeds that brought something since their sources were built and tested."""
     return {
-        source
-        for source, load in loads.items()
-        if load > last.tested_loads.get(source, 0) and source in (extent.names or loads)
+        (source, feed)
+        for (source, feed), load in loads.items()
+        if load > last.tested_loads.get(source, 0) and source in (extent.names or [source])
     }
 
 
@@ -248,9 +261,12 @@ def _load(
 
 def _print_warnings(warnings: dict[str, str], console: Console) -> None:
     for key, message in sorted(warnings.items()):
-        # A unique id ends in a digest, or with the name.
-        name = key.split(".")[2]
-        _print(f"  warning: {name}: {message}", console)
+        _print(f"  warning: {_name(key)}: {message}", console)
+
+
+def _name(key: str) -> str:
+    """Returns the name in a unique id, which a digest may follow."""
+    return key.split(".")[2]
 
 
 def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
@@ -273,9 +289,9 @@ def _summarize(results: "Sequence[Result]", seconds: float, console: Console) ->
     built, skipped = count(results, "success"), count(results, "skipped")
     passed = count(results, "pass").total()
     parts = [f"{built[kind]} {kind}s" for kind in ("seed", "model", "snapshot") if built[kind]]
-    lines = [
-        f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s",
-    ]
+    lines = [f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s"]
+    if not results:
+        lines = ["  nothing new: nothing built"]
     if skipped:
         lines.append(f"  {skipped.total()} skipped because of a failure before them")
     slowest = sorted(results, key=lambda result: result.seconds, reverse=True)[:SLOWEST]

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.warehouse import Warehouse, find_warehouse
+from local.defaults import local_defaults
 from local.sample import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,20 +79,22 @@ def measure(server: Warehouse, scale: float, rounds: int, work: Path) -> dict[st
 def _change(folder: Path, number: int) -> None:
     """Writes files of changes: other orders each time, headers and lines, with a later date."""
     (folder / "changes").mkdir(exist_ok=True)
-    chosen: set[str] = set()
+    orders = [row[0] for row in _rows(folder / "Sales.SalesOrderHeader.csv")][1:]
+    chosen = set(Random(number).sample(orders, max(1, round(len(orders) * SHARE))))  # noqa: S311
     for name in ("SalesOrderHeader", "SalesOrderDetail"):
-        with (folder / f"Sales.{name}.csv").open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=";")
-            header, *rows = list(reader)
-        if not chosen:
-            count = max(1, round(len(rows) * SHARE))
-            chosen = {row[0] for row in Random(number).sample(rows, count)}  # noqa: S311
-        changed = [[*row[:-1], f"2030-01-{number:02} 00:00:00.000"] for row in rows]
+        rows = _rows(folder / f"Sales.{name}.csv")
         target = folder / "changes" / f"Sales.{name}.{number}.csv"
         with target.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter=";")
-            writer.writerow(header)
-            writer.writerows(row for row in changed if row[0] in chosen)
+            writer.writerow(next(rows))
+            writer.writerows(
+                [*row[:-1], f"2030-01-{number:02} 00:00:00.000"] for row in rows if row[0] in chosen
+            )
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.reader(file, delimiter=";")
 
 
 @contextmanager
@@ -114,7 +117,8 @@ def main() -> int:
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="runs_"))
     try:
-        taken = measure(find_warehouse(), options.scale, options.rounds, work)
+        with local_defaults():
+            taken = measure(find_warehouse(), options.scale, options.rounds, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     first = taken["first run"]

@@ -224,14 +224,19 @@ def test_a_load_agrees_with_what_was_taken(
     moved = take()
     assert moved["bad visits.csv"] == "error/bad visits.csv"
     before = keys(bucket)
-    visits = "select id, at, _source_file from raw_homes.visits order by id"
+    visits = "select id, at, _source_file from raw_homes.visits order by id, at"
     shown = query(visits)
-    assert shown == [("7", "2025-01-02", "more visits.csv"), ("8", "2025-01-01", "more visits.csv")]
+    # All change rows, appended; dbt finds the newest of each key.
+    assert shown == [
+        ("7", "2025-01-01", "visits.csv"),
+        ("7", "2025-01-02", "more visits.csv"),
+        ("8", "2025-01-01", "more visits.csv"),
+    ]
     result = load(source, warehouse)
     assert [(file.file, file.rows) for file in result.files] == [
-        ("processed/1/houses.csv", None),
-        ("processed/2/visits.csv", None),
-        (moved["more visits.csv"], None),
+        ("houses.csv", None),
+        ("visits.csv", None),
+        ("more visits.csv", None),
     ]
     assert (rows(query, "houses"), query(visits)) == (["red", "blue"], shown)
     # What a load took of a file that is no drop yet is known when it is one.
@@ -256,8 +261,9 @@ def test_a_load_elsewhere_finds_everything_among_the_processed(
     other = new_warehouse()
     load(source, other)
     assert rows_of(other, "select name, _source_file from raw_homes.people") == [
-        ("New", "processed/2/people a.csv")
+        ("New", "people a.csv")
     ]
+    assert rows_of(other, "select file from audit.files") == [("people a.csv",)]
 
 
 def test_other_files_stay_and_are_named(

@@ -76,6 +76,19 @@ def test_formats(
     )
 
 
+@pytest.mark.parametrize("form", ["{}", "{quote: '%'}"])
+def test_files_of_old_macs_are_read_to_their_end(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query, form: str
+) -> None:
+    """Their lines end with a carriage return alone."""
+    put("items.csv", b"id,name,note\r1,a,\r2,b,x\r")
+    load(declare(more=f", format: {form}"), warehouse)
+    assert query("select _source_line, id, name, note from raw_shop.items order by 1") == [
+        (2, "1", "a", None),
+        (3, "2", "b", "x"),
+    ]
+
+
 def test_the_last_column_may_take_the_rest(
     declare: Declare, put: Put, warehouse: Warehouse, query: Query
 ) -> None:

@@ -11,11 +11,12 @@ import pytest
 from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import FolderBucket
 from common.warehouse import Warehouse
+from extract import ledger
 from extract.__main__ import main as extract
 from extract.declaration import Source, read_sources
-from extract.ledger import Ledger
 from extract.load import WORK, load
 from extract.steps import Steps
+from tests.leftovers import unpublished
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Start = Callable[[int], Steps]
@@ -87,6 +88,11 @@ def taken(steps: Steps) -> list[tuple[str, int | None, int]]:
     return [(file.file, file.rows, file.rejected) for file in steps.load_next().files]
 
 
+def server_is_away(*_: object) -> None:
+    """In place of the last thing that happens in the transaction which publishes."""
+    raise LoadError("the server is away")
+
+
 def all_records() -> list[tuple[str, str, int]]:
     """What a reader sees when everything is there."""
     return [
@@ -102,19 +108,27 @@ def test_each_step_takes_the_next_records_across_the_files(start: Start, query: 
     assert query(SHOWN) == all_records()[:4]
     assert taken(steps) == [("one.data", 3, 0), ("two.data", 1, 0)]
     assert query(SHOWN) == all_records()[:8]
+    progress = "select file, is_complete, row_count from audit.files order by file_id"
+    assert query(progress) == [("one.data", True, 7), ("two.data", False, 1)]
     assert taken(steps) == [("two.data", 4, 0)]
     assert query(SHOWN) == all_records()
     assert taken(steps) == []
     assert query(
         """
-        select load_id, file, first_row, is_last_step, row_count, rejected_count, status
-        from audit.files where is_current order by file_id
+        select load_id, file, is_complete, row_count, rejected_count, status, is_current
+        from audit.files order by file_id
         """
     ) == [
-        (1, "one.data", 1, False, 4, 0, "complete"),
-        (2, "one.data", 5, True, 3, 0, "complete"),
-        (2, "two.data", 1, False, 1, 0, "complete"),
-        (3, "two.data", 2, True, 4, 0, "complete"),
+        (2, "one.data", True, 7, 0, "complete", True),
+        (3, "two.data", True, 5, 0, "complete", True),
+    ]
+    assert query(
+        "select distinct _source_file, _load_id from raw_survey.answers order by 1, 2"
+    ) == [
+        ("one.data", 1),
+        ("one.data", 2),
+        ("two.data", 2),
+        ("two.data", 3),
     ]
     assert query("select load_id, status, row_count from audit.loads order by 1") == [
         (1, "complete", 4),
@@ -160,10 +174,10 @@ def test_rejected_records_count_as_taken(start: Start, bucket: Path, query: Quer
     assert query(SHOWN) == [row for row in all_records()[:8] if row[0] != "a3"]
     assert query(
         """
-        select line_number, content, row_count, rejected_count, first_row
+        select line_number, content, row_count, rejected_count
         from audit.rejected_rows inner join audit.files using (file_id)
         """
-    ) == [(3, "torn", 4, 1, 1)]
+    ) == [(3, "torn", 7, 1)]
 
 
 def test_too_many_rejected_records_fail_a_step_and_change_nothing(
@@ -172,16 +186,38 @@ def test_too_many_rejected_records_fail_a_step_and_change_nothing(
     write(bucket / "one.data", [*ONE[:5], "torn", "torn too"])  # 2 of 7, where 25% may be
     steps = start(4)
     steps.load_next()
-    before = query("select file_id, row_count from audit.files where is_current")
+    current = "select * from audit.files where is_current"
+    before = query(current)
     for _ in range(2):
-        with pytest.raises(FileError, match=r"one\.data: 2 of the first 7 records are .* line 6"):
+        with pytest.raises(FileError, match=r"one\.data: 2 of 7 records are .* line 6"):
             steps.load_next()
         assert query(SHOWN) == all_records()[:4]
-        assert query("select file_id, row_count from audit.files where is_current") == before
+        assert query(current) == before
+        assert query("select * from audit.rejected_rows") == []
     assert query("select distinct file, status from audit.files where not is_current") == [
-        ("one.data", "failed"),
         ("two.data", "failed"),
     ]
+    assert query(
+        "select count(*) from audit.loads where error like '%2 of 7%line 7: 1 fields%'"
+    ) == [(2,)]
+    assert query(unpublished("survey")) == []
+
+
+def test_what_a_step_rejected_is_there_once_whatever_comes_in_between(
+    start: Start, bucket: Path, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(bucket / "one.data", [*ONE[:5], "torn", ONE[6]])
+    steps = start(4)
+    steps.load_next()
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "complete", server_is_away)
+            with pytest.raises(LoadError, match="away"):
+                steps.load_next()
+        assert query("select * from audit.rejected_rows") == []
+    steps.load_next()
+    assert query("select line_number, content from audit.rejected_rows") == [(6, "torn")]
+    assert query("select row_count, rejected_count from audit.files where is_complete") == [(7, 1)]
 
 
 def test_whoever_starts_anew_goes_on_where_it_was(start: Start, query: Query) -> None:
@@ -251,7 +287,14 @@ def test_of_what_a_load_replaced_nothing_is_kept_for_ever(
     for answer in "abcd":
         write(bucket / "one.data", [*ONE, f"new,{answer}"])
         load(source, warehouse)
-    assert query("select count(*) from raw_survey_history.answers_steps") == [(0,)]
+    assert query("select distinct _file_id from raw_survey.answers order by 1") == query(
+        "select file_id from audit.files where is_current order by 1"
+    )
+    partitions = """
+        select count(*) from pg_class
+        where relnamespace = 'raw_survey_files'::regnamespace and relkind in ('r', 'S')
+    """
+    assert query(partitions) == [(2,)]
     assert query(SHOWN) == [*all_records()[:7], ("new", "one.data", 8), *all_records()[7:]]
 
 
@@ -261,7 +304,7 @@ def test_one_step_may_take_everything(start: Start, query: Query, size: int) -> 
     assert taken(steps) == [("one.data", 7, 0), ("two.data", 5, 0)]
     assert query(SHOWN) == all_records()
     assert taken(steps) == []
-    assert query("select file, is_last_step from audit.files order by 1") == [
+    assert query("select file, is_complete from audit.files order by 1") == [
         ("one.data", True),
         ("two.data", True),
     ]
@@ -270,7 +313,7 @@ def test_one_step_may_take_everything(start: Start, query: Query, size: int) -> 
 def test_a_step_that_ends_with_a_file_does_not_begin_the_next(start: Start, query: Query) -> None:
     steps = start(7)
     assert taken(steps) == [("one.data", 7, 0)]
-    assert query("select file, is_last_step from audit.files") == [("one.data", True)]
+    assert query("select file, is_complete from audit.files") == [("one.data", True)]
     assert taken(steps) == [("two.data", 5, 0)]
     assert query(SHOWN) == all_records()
 
@@ -298,13 +341,9 @@ def test_a_step_that_fails_at_the_end_is_taken_again(
 ) -> None:
     steps = start(5)
     steps.load_next()
-
-    def fail(*_: object) -> None:
-        raise LoadError("the server is away")
-
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "complete", fail)
+            patch.setattr(ledger, "complete", server_is_away)
             with pytest.raises(LoadError, match="away"):
                 steps.load_next()
         assert query(SHOWN) == all_records()[:5]

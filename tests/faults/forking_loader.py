@@ -2,22 +2,27 @@
 
 The process is forked from one that has imported everything: a kill hits the task, not the imports.
 Prints its id, and its exit code (negative: the signal) when it is gone. Arguments: `load SOURCE`,
-`steps SOURCE SIZE` (until all records are there) or `drops SOURCE` (all files that are there now).
+`steps SOURCE SIZE` (until all records are there), `drops SOURCE` (all files that are there now) or
+`die SOURCE MODULE:NAME` (a load that is killed as soon as this function has done its work).
 """
 
 import os
+import pkgutil
+import signal
 import sys
 from contextlib import closing
+from typing import Any
 
-# For S3 alone, but late, it would be what is killed.
+# Late as they are imported otherwise, they would be what is killed.
 import boto3  # noqa: F401
 
+import extract.pipeline
 from common.errors import LoadError
 from common.warehouse import Warehouse, find_warehouse
 from extract.declaration import Source, read_sources
 from extract.drops import Drops
 from extract.load import load
-from extract.prepare import raw_names
+from extract.reader import raw_names
 from extract.steps import Steps
 
 
@@ -37,11 +42,25 @@ def take_drops(source: Source, warehouse: Warehouse) -> None:
             raise LoadError(f"{drop.key}: {drop.error}")
 
 
+def die_after(place: str) -> None:
+    """Has this process killed when the function at this place has returned."""
+    owner, _, name = place.rpartition(".")
+    patched = pkgutil.resolve_name(owner)
+    function = getattr(patched, name)
+
+    def call_and_die(*arguments: Any, **named: Any) -> None:
+        function(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(patched, name, call_and_die)
+
+
 def main(task: str, name: str, *arguments: str) -> None:
     """Serves until stdin ends."""
     source = read_sources()[name]
     warehouse = find_warehouse()
     raw_names(["Imported"])
+    extract.pipeline.pipeline(source, warehouse)
     for _ in sys.stdin:
         child = os.fork()
         if not child:
@@ -51,6 +70,8 @@ def main(task: str, name: str, *arguments: str) -> None:
                 elif task == "drops":
                     take_drops(source, warehouse)
                 else:
+                    if task == "die":
+                        die_after(arguments[0])
                     load(source, warehouse)
             except LoadError as error:
                 print(error, file=sys.stderr, flush=True)

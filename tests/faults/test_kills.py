@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,8 +19,11 @@ import pytest
 
 from common.errors import LoadError
 from common.warehouse import Warehouse
+from extract import destination
+from extract.__main__ import main as extract
 from extract.load import WORK, load
 from local.postgres import Server
+from tests.leftovers import unpublished
 
 from .conftest import KILLS, Forks, Versions
 
@@ -99,27 +103,103 @@ def test_readers_never_see_what_a_killed_load_left(
 
 
 def assert_nothing_is_left(query: Query) -> None:
-    """No landing, no versions beyond those kept, no work folders of loads that are gone."""
-    assert query("select to_regnamespace('raw_adventure_works_landing')") == [(None,)]
+    """No rows but those of current files, no open loads, no work folders of loads that are gone."""
+    assert query(unpublished("adventure_works")) == []
     assert query("select count(*) from audit.loads where status = 'running'") == [(0,)]
     of_failed_loads = """
         select count(*) from audit.files inner join audit.loads using (load_id)
         where files.is_current and (files.status, loads.status) != ('complete', 'complete')
     """
     assert query(of_failed_loads) == [(0,)]
-    kept = query(
-        r"""
-        select max(count) from (
-            select count(*) from information_schema.tables
-            where table_schema = 'raw_adventure_works_history' and table_name ~ '_\d+$'
-            group by regexp_replace(table_name, '_\d+$', '')
-        ) as versions
-        """
-    )
-    assert kept == [(3,)]
+    partitions = """
+        select relname from pg_class
+        where relnamespace = 'raw_adventure_works_files'::regnamespace and relispartition
+        order by 1
+    """
+    current = "select feed || '_' || file_id from audit.files where is_current order by 1"
+    assert query(partitions) == query(current)
+    # No load of dlt's was published but by a load of ours, and the other way round.
+    assert query("select count(*), max(status) from raw_adventure_works._dlt_loads") == [
+        (*query("select count(*) from audit.loads where row_count > 0")[0], 0)
+    ]
     alive = {str(pid) for pid in psutil.pids()}
     folders = list(WORK.glob("adventure_works.*"))
     assert [folder for folder in folders if folder.suffix[1:] not in alive] == []
+
+
+# After what of dlt's, and of ours within it; and whether readers then see the new version.
+PHASES = [
+    ("dlt.pipeline.pipeline:Pipeline.extract", False),
+    ("dlt.pipeline.pipeline:Pipeline.normalize", False),
+    ("extract.destination:WarehouseClient.initialize_storage", False),
+    ("extract.destination:WarehouseClient.update_stored_schema", False),
+    ("extract.destination:WarehouseClient.fill", False),
+    ("dlt.load.load:Load.complete_jobs", False),
+    ("extract.destination:ledger.complete", False),
+    ("extract.destination:WarehouseClient.complete_load", True),
+    ("dlt.load.load:Load.complete_package", True),
+    ("dlt.pipeline.pipeline:Pipeline.abort_packages", False),
+]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(("place", "is_published"), PHASES)
+def test_a_load_that_is_killed_in_a_phase_of_dlt_is_never_resumed(
+    warehouse: Warehouse,
+    versions: Versions,
+    query: Query,
+    fork: Callable[..., Forks],
+    place: str,
+    is_published: bool,
+    is_first: bool,
+) -> None:
+    """What it had pending is neither seen nor loaded later; the next load is as any other."""
+    if not is_first:
+        versions.write(1)
+        load(versions.source, warehouse)
+    versions.write(2)
+    assert fork("die", versions.source.name, place).run(None) == -signal.SIGKILL
+    if is_published:
+        assert versions.seen(query(versions.query())) == 2
+    elif not is_first:
+        assert versions.seen(query(versions.query())) == 1
+    versions.write(3)
+    load(versions.source, warehouse)
+    assert versions.seen(query(versions.query())) == 3
+    assert_nothing_is_left(query)
+    assert query("select count(*) from audit.loads where status = 'complete'") == [
+        (1 + is_published + (not is_first),)
+    ]
+    versions.write(4)
+    load(versions.source, warehouse)
+    assert versions.seen(query(versions.query())) == 4
+
+
+def test_loads_of_one_source_into_two_warehouses_do_not_meet(
+    versions: Versions,
+    new_warehouse: Callable[[], Warehouse],
+    rows_of: Callable[[Warehouse, str], Any],
+    environment: dict[str, str],
+) -> None:
+    """They share the clone, and with it the folder that dlt works in."""
+    versions.write(1)
+    shared = {name: os.environ[name] for name in ("BUCKET_URL", "DLT_DATA_DIR")}
+    warehouses = [new_warehouse() for _ in range(3)]
+    loads = [
+        subprocess.Popen(
+            [sys.executable, "-m", "extract", "load", "adventure_works"],
+            cwd=ROOT,
+            env={**environment, **warehouse.variables(), **shared},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for warehouse in warehouses
+    ]
+    errors = [each.communicate(timeout=120)[1] for each in loads]
+    assert [each.returncode for each in loads] == [0, 0, 0], errors
+    for warehouse in warehouses:
+        assert versions.seen(rows_of(warehouse, versions.query())) == 1
 
 
 def test_of_two_loads_at_once_one_is_refused_or_later(
@@ -129,7 +209,8 @@ def test_of_two_loads_at_once_one_is_refused_or_later(
     environment: dict[str, str],
 ) -> None:
     versions.write(1)
-    variables = {**environment, **warehouse.variables(), "BUCKET_URL": os.environ["BUCKET_URL"]}
+    shared = {name: os.environ[name] for name in ("BUCKET_URL", "DLT_DATA_DIR")}
+    variables = {**environment, **warehouse.variables(), **shared}
     loads = [
         subprocess.Popen(
             [sys.executable, "-m", "extract", "load", "adventure_works"],
@@ -179,6 +260,44 @@ def test_a_server_that_crashes_in_mid_load_is_healed_by_the_next_one(
         assert versions.seen(rows_of(warehouse, versions.query())) in (number - 1, number)
         load(versions.source, warehouse)
         assert versions.seen(rows_of(warehouse, versions.query())) == number
+    assert_nothing_is_left(lambda sql: rows_of(warehouse, sql))
+
+
+@pytest.mark.parametrize("phase", ["update_stored_schema", "fill", "complete_load"])
+def test_a_server_that_is_gone_ends_the_load_with_one_line_and_at_once(
+    own_server: Server,
+    versions: Versions,
+    rows_of: Callable[[Warehouse, str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    phase: str,
+) -> None:
+    warehouse = _on(own_server)
+    versions.write(1)
+    load(versions.source, warehouse)
+    versions.write(2)
+    for name, value in warehouse.variables().items():
+        monkeypatch.setenv(name, value)
+    original = getattr(destination.WarehouseClient, phase)
+    crashes: list[float] = []
+
+    def crash_first(*arguments: Any, **named: Any) -> Any:
+        if not crashes:
+            _crash(warehouse)
+            crashes.append(time.monotonic())
+        return original(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(destination.WarehouseClient, phase, crash_first)
+        assert extract(["load", "adventure_works"]) == 1
+    assert time.monotonic() - crashes[0] < 10
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert re.search("closed the connection|terminating connection|Connection refused", line), line
+    warehouse = _on(own_server)
+    assert versions.seen(rows_of(warehouse, versions.query())) == 1
+    load(versions.source, warehouse)
+    assert versions.seen(rows_of(warehouse, versions.query())) == 2
     assert_nothing_is_left(lambda sql: rows_of(warehouse, sql))
 
 

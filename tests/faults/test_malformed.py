@@ -5,18 +5,18 @@ What each line is worth is known from how it was made, not from reading it. FILE
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from common.warehouse import Warehouse
 from extract.declaration import Feed, Format, Source
+from extract.destination import WarehouseClient
 from extract.load import load
-from extract.prepare import prepare, prepare_carefully
+from extract.reader import CsvFile
 
 FILES = int(os.environ.get("FILES", "300"))
 # Loaded together, as feeds of one source: a load costs more than a file.
@@ -131,22 +131,33 @@ def files(draw: st.DrawFn) -> File:
     return File(content, good, broken)
 
 
-def feed(number: int) -> Feed:
-    return Feed(
-        name=f"file{number}",
-        files=(f"{number}.csv",),
-        changes="",
-        columns=COLUMNS,
-        key=(),
-        newest_by="",
-        max_rejected=1.0,
-        min_share=0.0,
-        keep=1,
-        format=Format(delimiter=";"),
-    )
+def declare(name: str, count: int) -> Source:
+    """Returns a source of so many files, each a feed of its own."""
+    feeds = {
+        f"file{number}": Feed(
+            name=f"file{number}",
+            file=(f"{number}.csv",),
+            columns=COLUMNS,
+            max_rejected="100%",  # type: ignore[arg-type]
+            min_share=0,
+            format=Format(delimiter=";"),
+        )
+        for number in range(count)
+    }
+    return Source(name=name, description="Dirt", feeds=feeds)
 
 
-@settings(
+_WAREHOUSES: list[Warehouse] = []
+
+
+def _shared(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
+    """One database for all examples, which hypothesis runs within one test."""
+    if not _WAREHOUSES:
+        _WAREHOUSES.append(new_warehouse())
+    return _WAREHOUSES[0]
+
+
+SETTINGS = settings(
     max_examples=-(-FILES // TOGETHER),
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -154,6 +165,9 @@ def feed(number: int) -> Feed:
     database=None,
     print_blob=True,
 )
+
+
+@SETTINGS
 @given(batch=st.lists(files(), min_size=TOGETHER, max_size=TOGETHER))
 def test_rows_in_a_file_are_rows_loaded_and_rows_rejected(
     batch: list[File],
@@ -163,7 +177,7 @@ def test_rows_in_a_file_are_rows_loaded_and_rows_rejected(
 ) -> None:
     warehouse = _shared(new_warehouse)
     bucket = tmp_path_factory.mktemp("malformed")
-    source = Source("dirt", "Dirt", tuple(feed(number) for number in range(len(batch))))
+    source = declare("dirt", len(batch))
     for number, file in enumerate(batch):
         (bucket / f"{number}.csv").write_bytes(file.content)
     with pytest.MonkeyPatch.context() as patch:
@@ -196,31 +210,53 @@ def test_rows_in_a_file_are_rows_loaded_and_rows_rejected(
     assert rows_in_files == [(len(loaded) + len(rejected), len(rejected))]
 
 
-_WAREHOUSES: list[Warehouse] = []
-
-
-def _shared(new_warehouse: Callable[[], Warehouse]) -> Warehouse:
-    """One database for all examples, which hypothesis runs within one test."""
-    if not _WAREHOUSES:
-        _WAREHOUSES.append(new_warehouse())
-    return _WAREHOUSES[0]
-
-
-@settings(max_examples=FILES, deadline=None, database=None)
-@given(file=files())
-def test_the_quick_look_passes_nothing_that_reads_otherwise_record_by_record(
-    file: File, tmp_path_factory: pytest.TempPathFactory
+@SETTINGS
+@given(batch=st.lists(files(), min_size=TOGETHER, max_size=TOGETHER))
+def test_copy_as_it_is_and_record_by_record_bring_the_same(
+    batch: list[File],
+    new_warehouse: Callable[[], Warehouse],
+    rows_of: Callable[[Warehouse, str], list[tuple[Any, ...]]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Of a file that is only copied, COPY must make the lines that the careful reader finds."""
-    folder = tmp_path_factory.mktemp("look")
-    original = folder / "original"
-    original.write_bytes(file.content)
-    quick = prepare(original, "quick", feed(1), folder / "quick.csv")
-    if quick.numbered:
-        return
-    careful = prepare_carefully(original, "careful", feed(1), folder / "careful.csv")
-    body = Path(quick.path).read_bytes().split(b"\n", 1)[1]
-    assert body == file.content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[-1]
-    assert careful.columns == quick.columns
-    if not careful.rejected and quick.rows == careful.rows:
-        assert replace(quick, path=careful.path, rejects=careful.rejects, numbered=True) == careful
+    """Of every file that COPY takes as it is, it makes just what the careful reader finds."""
+    warehouse = _shared(new_warehouse)
+    bucket = tmp_path_factory.mktemp("malformed")
+    for number, file in enumerate(batch):
+        (bucket / f"{number}.csv").write_bytes(file.content)
+    found = []
+    for name in ("quick", "careful"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(f"{name.upper()}_BUCKET_URL", str(bucket))
+            copied = _count_copied(patch)
+            if name == "careful":
+                patch.setattr(CsvFile, "plain_lines", lambda _: None)
+            load(declare(name, len(batch)), warehouse)
+        event(f"{name}: {10 * len(copied) // TOGETHER}0% copied as they are")
+        assert name == "quick" or not copied
+        rows = " union all ".join(
+            f"select {n}, _source_line, _source_row, id, name, note from raw_{name}.file{n}"
+            for n in range(len(batch))
+        )
+        rejected = f"""
+            select rejected_rows.feed, line_number, content, reason from audit.rejected_rows
+            inner join audit.files using (file_id) where is_current and files.source = '{name}'
+        """
+        found.append(
+            (sorted(rows_of(warehouse, rows), key=str), sorted(rows_of(warehouse, rejected)))
+        )
+    quick, careful = found
+    assert quick == careful
+
+
+def _count_copied(patch: pytest.MonkeyPatch) -> list[bool]:
+    """Returns a list that will have an entry for each file that COPY took as it is."""
+    copied: list[bool] = []
+    copy_plain = WarehouseClient._copy_plain
+
+    def count(*arguments: Any) -> bool:
+        done = copy_plain(*arguments)
+        copied.extend([True] * done)
+        return done
+
+    patch.setattr(WarehouseClient, "_copy_plain", count)
+    return copied

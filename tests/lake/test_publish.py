@@ -77,6 +77,9 @@ def assert_same(reader: Reader, table: Table, warehouse: Warehouse, rows_of: Row
         assert Counter(rows) == Counter(expected)
 
 
+ON_S3 = {"silver/sales", "gold/fact_sales", "gold/dim_person_masked"}
+
+
 @pytest.mark.warehouse
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_every_table_is_the_warehouses_own(
@@ -89,9 +92,12 @@ def test_every_table_is_the_warehouses_own(
     warehouse = built_warehouse.warehouse
     url = str(tmp_path / "lake") if kind == "folder" else s3_bucket(tmp_path)
     reader = Reader(Lake(url), tmp_path / "copy")
-    results = publish(read_tables(), warehouse, reader.lake)
+    declared = read_tables()
+    if kind == "s3":  # Of each layer one: the mock takes its time for the files of all.
+        declared = [table for table in declared if str(table) in ON_S3]
+    results = publish(declared, warehouse, reader.lake)
     tables = [result.table for result in results if result.rows is not None]
-    assert {"silver/sales", "gold/fact_sales", "gold/dim_person_masked"} <= set(map(str, tables))
+    assert set(map(str, tables)) >= ON_S3
     for table in tables:
         assert_same(reader, table, warehouse, rows_of)
     sales = next(table for table in tables if str(table) == "silver/sales")
@@ -101,7 +107,7 @@ def test_every_table_is_the_warehouses_own(
     total = rows_of(warehouse, "select sum(line_total) from marts_sales.fact_sales")
     assert reader.glob(sales, by_month, hive_types_autocast=False) == [(True, total[0][0])]
     before = reader.objects()
-    again = publish(read_tables(), warehouse, reader.lake)
+    again = publish(declared, warehouse, reader.lake)
     assert [(result.written, result.removed) for result in again if result.rows is not None] == [
         (0, 0) for _ in tables
     ]

@@ -73,9 +73,7 @@ def test_the_reports_on_the_real_files_are_the_known_ones(
         totals = f"select count(*), sum(total_amount) from marts_condominium.{report}"
         assert query(totals) == [(22, Decimal("21600000.00"))]
     for list_, count in (("of_another_condominium", 16), ("before_registration", 15)):
-        assert query(f"select count(*) from quality.dq_transactions_{list_}") == [
-            (count,)
-        ]
+        assert query(f"select count(*) from quality.dq_transactions_{list_}") == [(count,)]
         assert f"warning: no_transaction_{list_}: Got {count} results" in done.stdout
     assert query(FACT) == [(22, Decimal("21600000.00"))]
     assert query(

@@ -1,4 +1,4 @@
-"""A new source takes what README.md shows, and nothing else: no Python."""
+"""A new source takes what docs/add-a-feed.md shows, and nothing else: no Python."""
 
 import re
 import shutil
@@ -26,6 +26,11 @@ A-1,2025-06-01,10.250
 A-1,2025-06-02,11.5
 B-7,2025-06-01,l2.5
 """
+# The next month: part of the table, beside the first.
+MORE_READINGS = """\
+Meter,ReadOn,KilowattHours
+A-1,2025-07-01,9.75
+"""
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_a_new_source_takes_an_entry_and_sql(
     environment: dict[str, str],
     query: Callable[[str], list[tuple[Any, ...]]],
 ) -> None:
-    blocks = BLOCK.findall((project / "README.md").read_text(encoding="utf-8"))
+    blocks = BLOCK.findall((project / "docs" / "add-a-feed.md").read_text(encoding="utf-8"))
     assert [Path(name).suffix for name, _, _ in blocks] == [".yml", ".yml", ".sql", ".yml"]
     for name, appended, text in blocks:
         path = project / name
@@ -53,6 +58,7 @@ def test_a_new_source_takes_an_entry_and_sql(
     bucket = tmp_path / "bucket"
     (bucket / "utilities").mkdir(parents=True)
     (bucket / "utilities" / "readings-2025-06.csv").write_text(READINGS, encoding="utf-8")
+    (bucket / "utilities" / "readings-2025-07.csv").write_text(MORE_READINGS, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "orchestrate", "run", "utilities"],
         cwd=project,
@@ -69,10 +75,11 @@ def test_a_new_source_takes_an_entry_and_sql(
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "3 rows of utilities loaded" in done.stdout
+    assert "4 rows of utilities loaded" in done.stdout
     assert "1 models built, 1 tests passed" in done.stdout
     assert query("select * from staging.stg_utilities__reading order by 1, 2") == [
         ("A-1", date(2025, 6, 1), Decimal("10.250")),
         ("A-1", date(2025, 6, 2), Decimal("11.500")),
+        ("A-1", date(2025, 7, 1), Decimal("9.750")),
         ("B-7", date(2025, 6, 1), None),
     ]

@@ -21,7 +21,7 @@ from extract.declaration import read_sources
 from extract.load import FileResult, LoadResult
 from orchestrate import watch as watch_module
 from orchestrate.errors import DbtError
-from orchestrate.watch import Clock, stopped_by_signals, watch_steps
+from orchestrate.watch import Clock, stopped_by_signals, watch_drops, watch_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -286,7 +286,7 @@ class Script:
         if isinstance(load, Exception):
             raise load
         assert isinstance(load, int)
-        return LoadResult("census", (FileResult("adult", "Adult.data", load),), 0.1)
+        return LoadResult("census", "", (FileResult("adult", "Adult.data", load),), 0.1)
 
     def _build(self, kind: str) -> bool:
         self.done.append(kind)
@@ -298,8 +298,8 @@ class Script:
     def close(self) -> None:
         self.done.append("close")
 
-    def watch(self, every: float = 0.001) -> int:
-        clock = Clock(every, None, threading.Event(), Console(file=io.StringIO()))
+    def watch(self, limit: int | None = None) -> int:
+        clock = Clock(0.001, limit, threading.Event(), Console(file=io.StringIO()))
         nowhere = Warehouse("", 0, "", "", "")
         return watch_steps(read_sources()["census"], nowhere, Console(), clock, 5)
 
@@ -325,8 +325,65 @@ def test_a_last_build_that_fails_is_told_by_the_exit_code(monkeypatch: pytest.Mo
     assert script.done == ["prepare", "build", *["refresh"] * 3, "build", "close"]
 
 
-def test_a_broken_file_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script(monkeypatch, [5, FileError("gone", is_unread=True), FileError("broken")])
-    with pytest.raises(FileError, match="broken"):
-        script.watch()
-    assert script.done == ["prepare", "build", "refresh", "close"]
+def test_a_broken_file_is_told_of_on_every_tick_until_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(monkeypatch, [5, FileError("broken"), FileError("broken"), 5, 0])
+    assert script.watch() == 0
+    assert script.done == ["prepare", "build", *["refresh"] * 3, "build", "close"]
+    assert capsys.readouterr().err.count("error: broken (to be tried again)") == 2
+
+
+def test_a_watch_that_ends_with_a_broken_file_says_so_by_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script(monkeypatch, [5, FileError("broken")])
+    assert script.watch(limit=2) == 1
+
+
+def test_what_nobody_foresaw_ends_no_watch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(monkeypatch, [5, ValueError("odd"), 5, 0])
+    script.builds = [True, KeyError("strange"), True, True, True]
+    assert script.watch() == 0
+    said = capsys.readouterr().err
+    assert "error: ValueError: odd (to be tried again)" in said
+    assert "error: KeyError: 'strange' (to be tried again)" in said
+
+
+def test_a_short_file_is_taken_when_it_is_moved_back_under_the_flag(
+    monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, tmp_path: Path, query: Query
+) -> None:
+    monkeypatch.setenv("BUCKET_URL", str(tmp_path))
+    monkeypatch.setattr(watch_module, "start_dbt", lambda: None)
+    monkeypatch.setattr(watch_module, "build", lambda *_: True)
+    folder = tmp_path / "condominium"
+    folder.mkdir()
+    source = read_sources()["condominium"]
+
+    def drop(count: int) -> None:
+        lines = [f"Ana {number},1,2024-01-01" for number in range(count)]
+        text = "\n".join(["nome,condominio_id,data_registro", *lines]) + "\n"
+        (folder / "moradores.csv").write_text(text)
+
+    def watch(accept_smaller: bool) -> None:
+        clock = Clock(0.01, 3, threading.Event(), Console(file=io.StringIO()))
+        watch_drops(source, warehouse, Console(), clock, 0.001, accept_smaller)
+
+    drop(10)
+    watch(False)
+    drop(3)
+    watch(False)
+    rows = "select count(*) from raw_condominium.moradores"
+    assert query(rows) == [(10,)]
+    reason = (folder / "error" / "moradores.csv.txt").read_text()
+    assert "python -m orchestrate watch condominium --accept-smaller" in reason
+    assert "move it back" in reason
+    (folder / "error" / "moradores.csv").rename(folder / "moradores.csv")
+    watch(False)
+    assert query(rows) == [(10,)]
+    (folder / "error" / "moradores.csv").rename(folder / "moradores.csv")
+    watch(True)
+    assert query(rows) == [(3,)]
+    assert not (folder / "moradores.csv").exists()

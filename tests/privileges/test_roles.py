@@ -41,7 +41,7 @@ def relations(staffed: Staffed, rows_of: RowsOf) -> dict[tuple[str, str], tuple[
         (schema, name): rest for schema, name, *rest in rows_of(staffed.administrator, RELATIONS)
     }
     schemas = {schema for schema, _ in found}
-    assert schemas >= {"raw_adventure_works", "raw_adventure_works_history", "audit"}
+    assert schemas >= {"raw_adventure_works", "raw_adventure_works_files", "audit"}
     assert schemas >= {"staging", "intermediate", "seeds", "marts_sales"}
     return {key: (kind, owner) for key, (kind, owner) in found.items()}
 
