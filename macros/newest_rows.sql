@@ -7,7 +7,7 @@
         {%- do values.append(key_text(column, type)) -%}
         {%- do digits.append(key_digits(column, type)) -%}
     {%- endfor -%}
-    {%- set key_values, key_digits = values | join(', '), digits | join(', ') -%}
+    {%- set key_values, digits_of_key = values | join(', '), digits | join(', ') -%}
     select *
     from {{ relation }} as landed
     where
@@ -27,8 +27,8 @@
                     ) as newness
                 from (
                     select * from {{ relation }}
-                    where ({{ key_digits }}) in (
-                        select {{ key_digits }} from {{ relation }} where _is_change
+                    where ({{ digits_of_key }}) in (
+                        select {{ digits_of_key }} from {{ relation }} where _is_change
                     )
                     {{ optimization_fence() }}
                 ) as candidates
