@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,9 @@ from extract.reader import (
 # dlt keeps its own report of every load; a watch makes thousands.
 KEPT_PACKAGES = 50
 _STATE = Path(__file__).resolve().parent.parent / ".local" / "dlt"
+
+# What dlt keeps of a load, eight small files, stays for so many loads of a source.
+PACKAGES_KEPT = 10
 
 _LINEAGE = {
     FILE_ID: "bigint",
@@ -79,6 +83,9 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
         except PipelineStepFailed as error:
             task.abort_packages()
             raise _reason(error, load) from error
+        done = Path(task.working_dir, "load", "loaded")
+        for package in sorted(done.iterdir())[:-PACKAGES_KEPT]:
+            shutil.rmtree(package)
 
 
 @contextmanager
@@ -105,7 +112,9 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
+        jobs: list[tuple[int | None, str]] = [
+            (file.file_id, str(file.path)) for file in files if not file.is_twin
+        ]
         # Of a feed that nothing came for yet, a job that only has its table made.
         for file_id, path in jobs or [(None, "")]:
             job = work / f"{feed.name}_{file_id}.jsonl"
