@@ -18,6 +18,7 @@ from psycopg2 import extensions
 from common.warehouse import Warehouse
 from extract.ledger import as_owner
 from orchestrate.errors import DbtError
+from orchestrate.project import Feed
 
 # How long a build waits for another one of the same warehouse.
 LOCK_SECONDS = 60.0
@@ -86,13 +87,18 @@ class Builds:
             row = cursor.fetchone()
         return Build(*row) if row else Build()
 
-    def loads(self) -> dict[str, int]:
-        """Returns the newest load of each source that brought a file's bytes."""
+    def loads(self) -> dict[Feed, int]:
+        """Returns the newest load of each feed that brought a file's bytes."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "select source, max(load_id) from audit.files where status = 'complete' group by 1"
+                """
+                select source, feed, max(load_id)
+                from audit.files
+                where status = 'complete'
+                group by source, feed
+                """
             )
-            return dict(cursor.fetchall())
+            return {(source, feed): load for source, feed, load in cursor.fetchall()}
 
     def stale(self, allowed: dict[str, dict[str, float]]) -> dict[str, list[str]]:
         """Returns the feeds of each source that brought nothing for longer than allowed, in s."""

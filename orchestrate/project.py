@@ -38,18 +38,28 @@ def code_digest(database: str) -> str:
     return digest.hexdigest()[:16]
 
 
+# A raw table: its source and its name.
+Feed = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Node:
     """A model, seed, snapshot, test or analysis, and what it depends on, at however many removes.
 
-    `kind` is dbt's resource type, or materialization of a model; `relation` is schema.name.
+    `kind` is dbt's resource type, or materialization of a model; `relation` is schema.name; `feeds`
+    are raw tables, as source and feed.
     """
 
     selector: str
     kind: str
     relation: str
     above: frozenset[str]
-    sources: frozenset[str]
+    feeds: frozenset[Feed]
+
+    @property
+    def sources(self) -> set[str]:
+        """The sources of the feeds."""
+        return {source for source, _ in self.feeds}
 
 
 class Project:
@@ -67,13 +77,14 @@ class Project:
         if unique_id not in self.nodes:
             node = self._manifest.nodes[unique_id]
             above: set[str] = set()
-            sources: set[str] = set()
+            feeds: set[Feed] = set()
             for other in node.depends_on_nodes:
                 if other in self._manifest.sources:
-                    sources.add(self._manifest.sources[other].source_name)
+                    table = self._manifest.sources[other]
+                    feeds.add((table.source_name, table.name))
                 elif other in self._manifest.nodes:
                     above |= {other, *self._add(other).above}
-                    sources |= self._add(other).sources
+                    feeds |= self._add(other).feeds
             kind = str(node.resource_type)
             has_relation = kind in ("model", "seed", "snapshot") and not node.is_ephemeral
             self.nodes[unique_id] = Node(
@@ -81,7 +92,7 @@ class Project:
                 kind=node.config.materialized if kind == "model" else kind,
                 relation=f"{node.schema}.{node.identifier}" if has_relation else "",
                 above=frozenset(above),
-                sources=frozenset(sources),
+                feeds=frozenset(feeds),
             )
         return self.nodes[unique_id]
 
@@ -95,8 +106,8 @@ class Project:
         below = {key for key in self.everything() if self.nodes[key].sources & wanted}
         return below.union(*(self.nodes[key].above for key in below))
 
-    def below(self, names: Iterable[str]) -> set[str]:
-        """Returns what new rows of the sources make it necessary to build or test.
+    def below(self, feeds: set[Feed]) -> set[str]:
+        """Returns what new rows of these feeds make it necessary to build or test.
 
         That is all but the views on nothing but views: they show the new rows by themselves. A view
         on a table is among it, for dbt may replace the table.
@@ -104,7 +115,7 @@ class Project:
         return {
             key
             for key, node in self.nodes.items()
-            if node.sources & set(names)
+            if node.feeds & feeds
             and node.kind != "analysis"
             and (
                 node.kind != "view"
@@ -130,10 +141,12 @@ class Project:
         named, selection = set(keys), []
         groups: dict[tuple[str, str], set[str]] = {}
         for key, node in self.nodes.items():
-            for source in node.sources:
+            for source, feed in node.feeds:
                 groups.setdefault((source, node.kind), set()).add(key)
-        for (source, kind), group in sorted(groups.items()):
-            if group <= keys and len(group) > 1:
+                groups.setdefault((f"{source}.{feed}", node.kind), set()).add(key)
+        # The largest first, and none that adds little.
+        for (source, kind), group in sorted(groups.items(), key=lambda each: -len(each[1])):
+            if group <= keys and len(group & named) > 1:
                 method = "resource_type" if kind in _KINDS else "config.materialized"
                 selection.append(f"source:{source}+,{method}:{kind}")
                 named -= group

@@ -18,7 +18,7 @@ from extract.ledger import is_loaded
 from extract.load import has_files, load
 from orchestrate.answers import print_answers
 from orchestrate.builds import Build, Builds, locked
-from orchestrate.project import Known, code_digest, recall
+from orchestrate.project import Feed, Known, code_digest, recall
 
 if TYPE_CHECKING:
     from orchestrate.dbt import Dbt, Result
@@ -159,10 +159,13 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) ->
         # What is red has kept its sources from being tested to the end.
         at_fault = dbt.project.sources(red)
         tested = dict(plan.tested)
-        for source in extent.names or loads:
-            load = (last.tested_loads if source in at_fault else loads).get(source)
-            if load is not None:
+        for (source, _), load in sorted(loads.items(), key=lambda each: each[1]):
+            if source not in (extent.names or [source]):
+                continue
+            if source not in at_fault:
                 tested[source] = load
+            elif source in last.tested_loads:
+                tested[source] = last.tested_loads[source]
         builds.end(build_id, not failed, tested, red, warnings)
         _summarize(results, time.monotonic() - started, console)
         _print_warnings(warnings, console)
@@ -192,12 +195,12 @@ class _Plan:
 
 
 def _plan(
-    dbt: "Dbt", extent: Extent, last: Build, loads: dict[str, int], relations: set[str]
+    dbt: "Dbt", extent: Extent, last: Build, loads: dict[Feed, int], relations: set[str]
 ) -> _Plan:
     project = dbt.project
     scope = project.of(extent.names) if extent.names else project.everything()
     news = _news(extent, last, loads)
-    new = project.of(source for source in news if source not in last.tested_loads)
+    new = project.of(source for source, _ in news if source not in last.tested_loads)
     changed = dbt.changed(last.code)
     # Not only new rows, so tested on all rows; and the tests of those models.
     others = scope & (changed | new | project.missing(relations) | set(last.red))
@@ -208,18 +211,18 @@ def _plan(
     # Rows that other code made, or that a build left out which failed, do not stay in them.
     stained = any(project.nodes[key].kind == "incremental" for key in others)
     if extent.is_full or extent.full_refresh:
-        tested = {key: load for key, load in tested.items() if key not in (extent.names or loads)}
+        tested = {key: tested[key] for key in tested if extent.names and key not in extent.names}
         return _Plan(scope, set(), tested, extent.full_refresh or stained)
     wanted = others | scope & project.below(news)
     return _Plan(wanted, wanted & set(last.warnings), tested, stained)
 
 
-def _news(extent: Extent, last: Build, loads: dict[str, int]) -> set[str]:
-    """Returns the sources that brought something since they were built and tested."""
+def _news(extent: Extent, last: Build, loads: dict[Feed, int]) -> set[Feed]:
+    """Returns the feeds that brought something since their sources were built and tested."""
     return {
-        source
-        for source, load in loads.items()
-        if load > last.tested_loads.get(source, 0) and source in (extent.names or loads)
+        (source, feed)
+        for (source, feed), load in loads.items()
+        if load > last.tested_loads.get(source, 0) and source in (extent.names or [source])
     }
 
 

@@ -1,38 +1,24 @@
--- Of each key that occurs in change rows staging shows one row; of other keys all rows.
+-- Every raw row of a feed with change rows is staged, or another row of its key is.
 
-{% set keys = {
-    'sales_order_header': key_text('sales_order_id', 'integer'),
-    'sales_order_detail':
-        key_text('sales_order_id', 'integer') ~ " || ' ' || "
-        ~ key_text('sales_order_detail_id', 'integer'),
-} %}
-
-with counts as (
-
-    {% for feed, key in keys.items() -%}
-    select
-        '{{ feed }}' as feed,
-        (select count(*) from {{ source('adventure_works', feed) }}) as raw_count,
-        (
-            select count(*)
-            from {{ source('adventure_works', feed) }}
-            where
-                {{ key }} in (
-                    select {{ key }} as changed_key
-                    from {{ source('adventure_works', feed) }} as changes
-                    where changes._is_change
-                )
-        ) as compared_count,
-        (
-            select count(distinct {{ key }})
-            from {{ source('adventure_works', feed) }} as changes
-            where changes._is_change
-        ) as changed_key_count,
-        (select count(*) from {{ ref('stg_adventure_works__' ~ feed) }}) as staged_count
-    {{- '\n    union all' if not loop.last }}
-    {% endfor %}
-)
-
-select *
-from counts
-where raw_count - compared_count + changed_key_count != staged_count
+{% for feed, columns in {
+    'sales_order_header': ['sales_order_id'],
+    'sales_order_detail': ['sales_order_id', 'sales_order_detail_id'],
+}.items() %}
+{% set same_key, casts = [], [] %}
+{% for column in columns %}
+{% do same_key.append(try_cast_to('landed.' ~ column, 'integer') ~ ' = staged.' ~ column) %}
+{% do casts.append(can_cast_to('landed.' ~ column, 'integer')) %}
+{% endfor %}
+select
+    '{{ feed }}' as feed,
+    landed._source_file,
+    landed._source_line
+from {{ source('adventure_works', feed) }} as landed
+left join {{ ref('stg_adventure_works__' ~ feed) }} as staged
+    on {{ same_key | join(' and ') }}
+where
+    {{ is_new('adventure_works', 'landed._load_id') }}
+    and staged._file_id is null
+    and {{ casts | join(' and ') }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

@@ -9,8 +9,10 @@ from orchestrate.builds import Build
 from orchestrate.project import Project
 from orchestrate.run import Extent, _plan
 
-LOADS = {"shop": 7, "census": 4}
-GOOD = Build(3, None, "old", {"shop": 7, "census": 4})
+TESTED = {"shop": 7, "census": 4}
+LOADS = {("shop", "sale"): 7, ("shop", "person"): 5, ("census", "adult"): 4}
+NEW_SALES = {**LOADS, ("shop", "sale"): 9}
+GOOD = Build(3, None, "old", TESTED)
 
 
 def node(name: str, kind: str, *above: str) -> tuple[str, Any]:
@@ -29,18 +31,23 @@ def node(name: str, kind: str, *above: str) -> tuple[str, Any]:
 PROJECT = Project(
     SimpleNamespace(
         sources={
-            f"source.{name}": SimpleNamespace(source_name=name) for name in ("shop", "census")
+            f"source.{feed}": SimpleNamespace(source_name=source, name=feed)
+            for source, feed in LOADS
         },
         nodes=dict(
             [
                 node("regions", "seed"),
-                node("stg_shop", "view", "source.shop"),
+                node("stg_shop", "view", "source.sale"),
                 node("unique_stg_shop", "test", "stg_shop"),
                 node("fact_sale", "incremental", "stg_shop", "regions"),
                 node("fact_sale_adds_up", "test", "fact_sale"),
                 node("sales_masked", "view", "fact_sale"),
                 node("how_many", "analysis", "fact_sale"),
-                node("stg_census", "view", "source.census"),
+                node("stg_person", "view", "source.person"),
+                node("dim_person", "table", "stg_person"),
+                node("unique_dim_person", "test", "dim_person"),
+                node("sold_to_somebody", "test", "fact_sale", "dim_person"),
+                node("stg_census", "view", "source.adult"),
                 node("fact_answer", "table", "stg_census"),
                 node("unique_fact_answer", "test", "fact_answer"),
                 node("not_null_regions", "test", "regions"),
@@ -48,8 +55,8 @@ PROJECT = Project(
         ),
     )
 )
-SHOP = {"stg_shop", "unique_stg_shop", "fact_sale", "fact_sale_adds_up", "sales_masked"}
-NEWS_OF_SHOP = SHOP - {"stg_shop"}
+SALES = {"unique_stg_shop", "fact_sale", "fact_sale_adds_up", "sales_masked", "sold_to_somebody"}
+SHOP = SALES | {"stg_shop", "stg_person", "dim_person", "unique_dim_person"}
 CENSUS = {"stg_census", "fact_answer", "unique_fact_answer"}
 ALL = SHOP | CENSUS | {"regions", "not_null_regions"}
 
@@ -57,7 +64,7 @@ ALL = SHOP | CENSUS | {"regions", "not_null_regions"}
 def plan(
     last: Build = GOOD,
     names: tuple[str, ...] = (),
-    loads: dict[str, int] = LOADS,
+    loads: dict[tuple[str, str], int] = LOADS,
     changed: set[str] | None = None,
     gone: str = "",
     **extent: bool,
@@ -72,9 +79,10 @@ def test_with_nothing_new_nothing_is_built() -> None:
 
 
 def test_news_are_built_and_tested_as_far_as_they_are_new() -> None:
-    made = plan(loads={"shop": 9, "census": 4})
-    # The view on raw shows the news by itself; what dbt may replace takes the view on it along.
-    assert (made.wanted, made.tested) == (NEWS_OF_SHOP, {"shop": 7, "census": 4})
+    made = plan(loads=NEW_SALES)
+    # The view on raw shows the news by itself; what dbt may replace takes the view on it along. Of
+    # persons there is nothing new.
+    assert (made.wanted, made.tested) == (SALES, TESTED)
     assert not made.full_refresh
 
 
@@ -86,7 +94,7 @@ def test_a_source_that_was_never_built_is_built_whole() -> None:
 
 def test_what_depends_on_changed_code_is_built_anew_and_tested_whole() -> None:
     made = plan(changed={"fact_sale", "fact_sale_adds_up", "sales_masked", "how_many"})
-    assert made.wanted == {"fact_sale", "fact_sale_adds_up", "sales_masked"}
+    assert made.wanted == SALES - {"unique_stg_shop"}
     assert made.tested == {"census": 4}
     assert made.full_refresh
 
@@ -98,15 +106,15 @@ def test_code_that_changed_out_of_scope_is_not_forgotten() -> None:
     assert not made.full_refresh
 
 
-@pytest.mark.parametrize("loads", [LOADS, {"shop": 9, "census": 4}])
-def test_what_is_red_is_built_again_and_tested_whole(loads: dict[str, int]) -> None:
+@pytest.mark.parametrize("loads", [LOADS, NEW_SALES])
+def test_what_is_red_is_built_again_and_tested_whole(loads: dict[tuple[str, str], int]) -> None:
     red = {"unique_stg_shop": "Got 1", "fact_sale": "skipped", "sales_masked": "skipped"}
-    made = plan(Build(3, None, "old", LOADS, red), loads=loads)
-    assert made.wanted == SHOP - {"stg_shop"}
+    made = plan(Build(3, None, "old", TESTED, red), loads=loads)
+    assert made.wanted == SALES
     assert made.tested == {"census": 4}
-    others = plan(Build(3, None, "old", LOADS, red), names=("census",), loads=loads)
+    others = plan(Build(3, None, "old", TESTED, red), names=("census",), loads=loads)
     assert others.wanted == set()
-    assert others.tested == LOADS
+    assert others.tested == TESTED
 
 
 def test_a_relation_that_is_gone_is_built_again_with_its_tests() -> None:
@@ -115,9 +123,11 @@ def test_a_relation_that_is_gone_is_built_again_with_its_tests() -> None:
 
 
 def test_a_test_that_warned_looks_at_whole_tables_again() -> None:
-    last = Build(3, None, "old", LOADS, {}, {"unique_stg_shop": "Got 2", "unique_fact_answer": "1"})
-    made = plan(last, loads={"shop": 9, "census": 4})
-    assert (made.again, made.tested) == ({"unique_stg_shop"}, LOADS)
+    last = Build(
+        3, None, "old", TESTED, {}, {"unique_stg_shop": "Got 2", "unique_fact_answer": "1"}
+    )
+    made = plan(last, loads=NEW_SALES)
+    assert (made.again, made.tested) == ({"unique_stg_shop"}, TESTED)
     assert made.wanted >= made.again
 
 
@@ -130,16 +140,16 @@ def test_a_full_build_is_of_everything_on_whole_tables() -> None:
 
 
 def test_an_incremental_table_is_made_anew_for_any_reason_but_news() -> None:
-    assert not plan(loads={"shop": 9, "census": 4}).full_refresh
+    assert not plan(loads=NEW_SALES).full_refresh
     # A build of changed code was killed, or failed before it: the rows are still those of before.
     assert plan(Build(3, None, "old", {"census": 4})).full_refresh
-    assert plan(Build(3, None, "old", LOADS, {"fact_sale": "skipped"})).full_refresh
-    assert not plan(Build(3, None, "old", LOADS, {"unique_fact_answer": "Got 1"})).full_refresh
+    assert plan(Build(3, None, "old", TESTED, {"fact_sale": "skipped"})).full_refresh
+    assert not plan(Build(3, None, "old", TESTED, {"unique_fact_answer": "Got 1"})).full_refresh
 
 
 def test_a_selection_names_just_what_is_wanted() -> None:
-    assert PROJECT.selection(SHOP - {"stg_shop"}) == [
-        "source:shop+,resource_type:test",
+    assert PROJECT.selection(SALES) == [
+        "source:shop.sale+,resource_type:test",
         "project.fact_sale",
         "project.sales_masked",
     ]

@@ -1,7 +1,7 @@
 -- Questions read whole columns, or a span of days, or one order. The lines lie in the order of
 -- their orders, so in that of their days: a BRIN index finds a span of days for 48 kB where a
 -- B-tree takes 8 MB (1.2 M lines). Keys have no index: joining the dimensions to many lines never
--- uses one.
+-- uses one. What a load changed is appended, so a BRIN index finds it for tests of new rows.
 --
 -- A run rebuilds changed orders completely, because a line's share depends on the other lines of
 -- its order. Lines whose order id did not cast are an order of their own, 0.
@@ -17,6 +17,7 @@
         indexes=table_indexes([
             {'columns': ['order_date'], 'type': 'brin'},
             {'columns': ['sales_order_id']},
+            {'columns': ['load_id'], 'type': 'brin'},
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
