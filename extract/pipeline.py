@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import shutil
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,9 +41,6 @@ from extract.reader import (
 KEPT_PACKAGES = 50
 _STATE = Path(__file__).resolve().parent.parent / ".local" / "dlt"
 
-# What dlt keeps of a load, eight small files, stays for so many loads of a source.
-PACKAGES_KEPT = 10
-
 _LINEAGE = {
     FILE_ID: "bigint",
     SOURCE_FILE: "text",
@@ -59,8 +55,7 @@ def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> 
     """Returns the pipeline of a source; `pipeline(...).dataset()` reads its raw tables."""
     return dlt.pipeline(
         pipeline_name=source.name,
-        # Where dlt's command line looks too: .venv/bin/dlt.
-        pipelines_dir=str(Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"),
+        pipelines_dir=str(_pipelines()),
         destination=destination.Warehouse(_credentials(warehouse), load),
         dataset_name=source.raw_schema,
     )
@@ -72,8 +67,8 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     `work` is a folder of the load's own. Raises LoadError, or psycopg2.Error if the server fails;
     nothing of the load is visible then.
     """
-    task = pipeline(load.source, warehouse, load)
-    with _alone(task):
+    with _alone(load.source):
+        task = pipeline(load.source, warehouse, load)
         # What a killed load left pending is never loaded later: its files may have changed since.
         task.abort_packages()
         for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
@@ -83,15 +78,18 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
         except PipelineStepFailed as error:
             task.abort_packages()
             raise _reason(error, load) from error
-        done = Path(task.working_dir, "load", "loaded")
-        for package in sorted(done.iterdir())[:-PACKAGES_KEPT]:
-            shutil.rmtree(package)
+
+
+def _pipelines() -> Path:
+    """Returns the folder that dlt works in, where its command line looks too: .venv/bin/dlt."""
+    return Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"
 
 
 @contextmanager
-def _alone(task: dlt.Pipeline) -> Iterator[None]:
+def _alone(source: Source) -> Iterator[None]:
     """Waits for loads of the same source into other warehouses: dlt's folder is one's at a time."""
-    with Path(task.working_dir).with_suffix(".lock").open("w") as lock:
+    _pipelines().mkdir(parents=True, exist_ok=True)
+    with (_pipelines() / f"{source.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

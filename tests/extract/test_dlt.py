@@ -159,7 +159,7 @@ def test_dlts_folder_does_not_grow(
     source: Source, items: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("extract.pipeline.PACKAGES_KEPT", 2)
+    monkeypatch.setattr("extract.pipeline.KEPT_PACKAGES", 2)
     counts = []
     for number in range(5):
         items.write_text(f"id,name\n1,{number}\n")
