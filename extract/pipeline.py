@@ -20,7 +20,7 @@ from dlt.common.typing import TDataItem
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from common.errors import LoadError
+from common.errors import FileError, LoadError
 from common.warehouse import Warehouse
 from extract import destination
 from extract.declaration import Feed, Source
@@ -150,8 +150,13 @@ def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
         if isinstance(each, LoadError | KeyboardInterrupt):
             return each
     # The last one: "connection already closed" came after what closed it.
-    first = [each for each in chain if isinstance(each, psycopg2.Error)] or chain
-    return LoadError(f"{load.source.name}: PostgreSQL: {' '.join(str(first[-1]).split())}")
+    errors = [each for each in chain if isinstance(each, psycopg2.Error)]
+    message = " ".join(str((errors or chain)[-1]).split())
+    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.files) == 1:
+        # Beyond what a table of PostgreSQL can hold: too many columns, in all versions together.
+        (file,) = load.files
+        return FileError(f"{file.opened.where}: {message}", file.file_id)
+    return LoadError(f"{load.source.name}: PostgreSQL: {message}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

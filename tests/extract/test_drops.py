@@ -224,6 +224,18 @@ def test_no_content_ends_a_watch(
     assert not load(source, warehouse).is_news
 
 
+def test_columns_that_pile_up_are_set_aside_in_the_end(folder: Path, take: Take) -> None:
+    """Each version may have other columns; raw keeps them all, and PostgreSQL has a limit."""
+    moved: list[str | None] = []
+    for version in "ab":
+        extra = ",".join(f"{version}{number}" for number in range(900))
+        (folder / "people.csv").write_text(f"name,house,{extra}\nAnna,1{',' * 900}\n")
+        moved += take().values()
+    assert moved == ["processed/1/people.csv", "error/people.csv"]
+    reason = (folder / "error" / "people.csv.txt").read_text()
+    assert "people.csv: tables can have at most 1600 columns" in reason
+
+
 def test_a_file_that_shrank_is_taken_once_somebody_says_so(
     drop: Put, take: Take, bucket: Bucket, query: Query, source: Source, warehouse: Warehouse,
     tmp_path: Path,
