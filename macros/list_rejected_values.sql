@@ -10,21 +10,7 @@
         rejected.expected_type,
         rejected.value,
         cast('{{ run_started_at.isoformat() }}' as {{ dbt.type_timestamp() }}) as listed_at
-    from {{ relation }} as records
+    from {{ new_or_listed_records(relation, source_name, feed) }} as records
     {{ unnest_rejected_values('records.rejected_values', 'rejected') }}
-    where
-        {%- if is_incremental() %}
-        (
-            {{ is_new(source_name, 'records._load_id') }}
-            or (records._source_file, records._source_line) in (
-                select
-                    source_file,
-                    source_line
-                from {{ this }}
-                where feed = '{{ feed }}'
-            )
-        )
-        and
-        {%- endif %}
-        records.rejected_values is not null
+    where records.rejected_values is not null
 {%- endmacro %}

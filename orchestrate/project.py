@@ -38,6 +38,8 @@ def code_digest(database: str) -> str:
     return digest.hexdigest()[:16]
 
 
+# Tag of tests of whole tables, whose findings in new rows other tests find, too.
+FULL_RUN = "full_run"
 # A raw table: its source and its name.
 Feed = tuple[str, str]
 
@@ -47,7 +49,8 @@ class Node:
     """A model, seed, snapshot, test or analysis, and what it depends on, at however many removes.
 
     `kind` is dbt's resource type, or materialization of a model; `relation` is schema.name; `feeds`
-    are raw tables, as source and feed.
+    are raw tables, as source and feed. A test that `is_for_full_runs` (tag full_run) finds nothing in
+    new rows that another one would not find.
     """
 
     selector: str
@@ -55,6 +58,7 @@ class Node:
     relation: str
     above: frozenset[str]
     feeds: frozenset[Feed]
+    is_for_full_runs: bool = False
 
     @property
     def sources(self) -> set[str]:
@@ -93,6 +97,7 @@ class Project:
                 relation=f"{node.schema}.{node.identifier}" if has_relation else "",
                 above=frozenset(above),
                 feeds=frozenset(feeds),
+                is_for_full_runs=FULL_RUN in node.tags,
             )
         return self.nodes[unique_id]
 
@@ -117,6 +122,7 @@ class Project:
             for key, node in self.nodes.items()
             if node.feeds & feeds
             and node.kind != "analysis"
+            and not node.is_for_full_runs
             and (
                 node.kind != "view"
                 or any(self.nodes[other].kind not in ("view", "seed") for other in node.above)
