@@ -143,6 +143,8 @@ class WarehouseClient(PostgresClient):
     def update_stored_schema(self, *arguments: Any, **named: Any) -> Any:
         """Makes raw tables, or adds columns to them, as soon as nobody reads them."""
         update = super().update_stored_schema
+        # dlt trusts the version that it stored, even if somebody dropped a table since.
+        named["force"] = named.get("force", False) or bool(self.load.missing)
         return self._patiently(lambda: update(*arguments, **named))
 
     def complete_load(self, load_id: str) -> None:
@@ -158,6 +160,8 @@ class WarehouseClient(PostgresClient):
         def publish() -> None:
             with self.sql_client.begin_transaction(), self._cursor() as cursor:
                 for file in self.load.files:
+                    ledger.publish(cursor, self.load.load_id, file)
+                for file in self.load.files:
                     self._publish(cursor, file)
                 ledger.complete(cursor, self.load.source, self.load.load_id, self.load.files)
                 super(WarehouseClient, self).complete_load(load_id)
@@ -167,7 +171,7 @@ class WarehouseClient(PostgresClient):
     def _publish(self, cursor: extensions.cursor, file: RawFile) -> None:
         """Attaches a file's table to the raw table, in place of those that it replaces."""
         source = self.load.source
-        replaced = ledger.publish(cursor, source, self.load.load_id, file)
+        replaced = ledger.replace_by(cursor, source, self.load.load_id, file)
         names = {
             "raw": Identifier(source.raw_schema, file.feed.name),
             "table": Identifier(source.files_schema, self._table(file)),
@@ -177,6 +181,9 @@ class WarehouseClient(PostgresClient):
             _execute(
                 cursor, "drop table {old}", old=Identifier(source.files_schema, table), **names
             )
+        if file.is_twin:
+            file.rows = 0
+            return
         if file.is_next_batch:
             self._reject(cursor, file)
             columns = SQL(", ").join(map(Identifier, self.schema.get_table_columns(file.feed.name)))
@@ -377,6 +384,9 @@ class CopyJob(RunnableLoadJob):
             client.fill(file)
         except LoadError as error:
             file.problems.append(str(error))
+        except psycopg2.errors.ProgramLimitExceeded as error:
+            # A row of so many columns does not fit into a page.
+            file.problems.append(f"{file.opened.where}: {' '.join(str(error).split())}")
         except Exception as error:
             load.failures.append(error)
             raise

@@ -31,7 +31,8 @@ class RawFile:
 
     `part` is the pattern of the feed that it matches, `name` the object's key as it was dropped
     (without processed/<load>/). `rows` and `rejected` count records; `rows` is None if the bytes
-    are loaded already. Of a micro-batch, `batch` are the records, from `first_row` on.
+    are loaded already; if it then `is_twin`, under another name, and its own former version is to
+    go. Of a micro-batch, `batch` are the records, from `first_row` on.
     `first_rejected` are for messages, `problems` what keeps its load from being published.
     """
 
@@ -49,6 +50,7 @@ class RawFile:
     replaces: str = ""
     batch: list[Record] | None = None
     is_next_batch: bool = False
+    is_twin: bool = False
     first_row: int = 1
     rejected_before: int = 0
     is_complete: bool = True

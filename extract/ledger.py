@@ -232,14 +232,7 @@ class Ledger:
             return False
         ((file_id, _),) = same
         if file.is_known_by_name:
-            self._fetch(
-                """
-                update audit.files
-                set status = 'same', is_complete = true, ended_at = clock_timestamp()
-                where file_id = %(file_id)s
-                """,
-                **_facts(file),
-            )
+            self.note_same(file)
         else:
             # Its partition bears the id of the row that was there, so that row stays.
             self._fetch(
@@ -257,6 +250,20 @@ class Ledger:
                 **_facts(file),
             )
         return True
+
+    def note_same(self, file: RawFile) -> None:
+        """Notes that a file holds the bytes of another one, once its former version is gone."""
+        file.is_twin = self.previous(file) is not None
+        if file.is_twin:
+            return
+        self._fetch(
+            """
+            update audit.files
+            set status = 'same', is_complete = true, ended_at = clock_timestamp()
+            where file_id = %(file_id)s
+            """,
+            **_facts(file),
+        )
 
     def load_of(self, file: RawFile) -> int:
         """Returns the load that brought what this file holds.
@@ -292,6 +299,7 @@ class Ledger:
                 and is_current
                 and file_id <> %(file_id)s
                 and (file = %(file)s or not %(by_name)s)
+            order by file_id desc
             """,
             by_name=file.is_known_by_name,
             **_facts(file),
@@ -366,6 +374,18 @@ class Ledger:
         )
         for (load_id,) in interrupted:
             self.fail(load_id, "interrupted")
+        # Of a raw table that somebody dropped, the files are to be loaded anew.
+        self._fetch(
+            """
+            update audit.files
+            set is_current = false, status = 'failed', error = 'its raw table was dropped'
+            where
+                source = %(source)s
+                and is_current
+                and to_regclass(format('%%I.%%I', %(schema)s, feed)) is null
+            """,
+            schema=self._source.raw_schema,
+        )
         # What the server committed for a killed load after the cleaning up behind it.
         self._drop_unpublished()
 
@@ -394,40 +414,18 @@ class Ledger:
             return cursor.fetchall() if cursor.description else []
 
 
-def publish(cursor: extensions.cursor, source: Source, load_id: int, file: RawFile) -> list[str]:
-    """Makes a file's row current within the caller's transaction.
-
-    Returns the partitions whose rows it replaces: its former version; of a whole table, its change
-    files too, unless this load brought them.
-    """
+def publish(cursor: extensions.cursor, load_id: int, file: RawFile) -> None:
+    """Makes a file's row current within the caller's transaction."""
     values = {"load_id": load_id, "columns": list(file.csv.columns if file.csv else ())}
-    values |= {"source": source.name, "rows": file.rows or 0, "rejected": file.rejected}
-    values |= {"by_name": file.is_known_by_name, "is_whole": file.part in file.feed.files}
+    values |= {"rows": file.rows or 0, "rejected": file.rejected, "is_twin": file.is_twin}
     values |= {"is_complete": file.is_complete, "is_next": file.is_next_batch, **_facts(file)}
-    cursor.execute(
-        """
-        update audit.files
-        set is_current = false, replaced_by_load_id = %(load_id)s
-        where
-            (source, feed) = (%(source)s, %(feed)s)
-            and is_current
-            and file_id <> %(file_id)s
-            and (
-                (part = %(part)s and (file = %(file)s or not %(by_name)s))
-                or (%(is_whole)s and is_change and load_id <> %(load_id)s)
-            )
-        returning file_id
-        """,
-        values,
-    )
-    replaced = [f"{file.feed.name}_{file_id}" for (file_id,) in cursor.fetchall()]
     cursor.execute(
         """
         update audit.files
         set
             load_id = %(load_id)s,
-            status = 'complete',
-            is_current = true,
+            status = case when %(is_twin)s then 'same' else 'complete' end,
+            is_current = not %(is_twin)s,
             is_complete = %(is_complete)s,
             row_count = %(rows)s + %(rejected)s + case when %(is_next)s then row_count else 0 end,
             rejected_count = %(rejected)s + case when %(is_next)s then rejected_count else 0 end,
@@ -441,7 +439,52 @@ def publish(cursor: extensions.cursor, source: Source, load_id: int, file: RawFi
         """,
         values,
     )
-    return replaced
+
+
+def replace_by(cursor: extensions.cursor, source: Source, load_id: int, file: RawFile) -> list[str]:
+    """Returns the partitions whose rows a file replaces, which are current no more.
+
+    These are its former version, unless another file has the same bytes; of a whole table, its
+    change files too, unless this load brought them.
+    """
+    cursor.execute(
+        """
+        update audit.files as old
+        set is_current = false, replaced_by_load_id = %(load_id)s
+        where
+            (source, feed) = (%(source)s, %(feed)s)
+            and is_current
+            and file_id <> %(file_id)s
+            and (
+                (
+                    part = %(part)s
+                    and not (
+                        %(by_name)s
+                        and (sha256, declaration) in (
+                            select distinct on (file)
+                                first_value(sha256) over newest,
+                                first_value(declaration) over newest
+                            from audit.files
+                            where
+                                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
+                                and status in ('complete', 'same')
+                            window newest as (partition by file order by file_id desc)
+                        )
+                    )
+                )
+                or (%(is_whole)s and is_change and load_id <> %(load_id)s)
+            )
+        returning file_id
+        """,
+        {
+            "source": source.name,
+            "load_id": load_id,
+            "by_name": file.is_known_by_name,
+            "is_whole": file.part in file.feed.files,
+            **_facts(file),
+        },
+    )
+    return [f"{file.feed.name}_{file_id}" for (file_id,) in cursor.fetchall()]
 
 
 def complete(

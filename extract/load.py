@@ -96,7 +96,10 @@ class Task:
                 list(pool.map(lambda file: self.download(file, work), to_fetch))
             for file in files:
                 ledger.note(file)
-            new = [file for file in files if file.csv or self._is_new(ledger, file)]
+            new: list[RawFile] = []
+            for file in files:
+                if file.csv or self._is_new(ledger, file, new):
+                    new.append(file)
             missing = ledger.missing()
             if not (new or missing):
                 ledger.complete_without_news(load_id)
@@ -147,10 +150,14 @@ class Task:
         except LoadError as error:
             raise FileError(str(error), file.file_id) from error
 
-    def _is_new(self, ledger: Ledger, file: RawFile) -> bool:
-        """Reads the header of a downloaded file, unless its bytes are loaded already."""
+    def _is_new(self, ledger: Ledger, file: RawFile, before: Sequence[RawFile]) -> bool:
+        """Reads the header of a downloaded file, unless its bytes are loaded, or come, already."""
         if ledger.is_same(file):
-            return False
+            return file.is_twin
+        content = (file.feed, file.part, file.sha256)
+        if any((each.feed, each.part, each.sha256) == content for each in before):
+            ledger.note_same(file)
+            return file.is_twin
         self.open(file)
         return True
 
@@ -184,7 +191,7 @@ class Task:
             return
         name, before = previous
         file.replaces = name if name != file.name else ""
-        if file.is_change or self.accept_smaller or rows >= feed.min_share * before:
+        if file.is_change or file.is_twin or self.accept_smaller or rows >= feed.min_share * before:
             return
         how = f"python -m extract load --accept-smaller {self.source.name}"
         if self.source.drops:

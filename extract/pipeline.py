@@ -20,7 +20,7 @@ from dlt.common.typing import TDataItem
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from common.errors import LoadError
+from common.errors import FileError, LoadError
 from common.warehouse import Warehouse
 from extract import destination
 from extract.declaration import Feed, Source
@@ -55,8 +55,7 @@ def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> 
     """Returns the pipeline of a source; `pipeline(...).dataset()` reads its raw tables."""
     return dlt.pipeline(
         pipeline_name=source.name,
-        # Where dlt's command line looks too: .venv/bin/dlt.
-        pipelines_dir=str(Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"),
+        pipelines_dir=str(_pipelines()),
         destination=destination.Warehouse(_credentials(warehouse), load),
         dataset_name=source.raw_schema,
     )
@@ -68,8 +67,8 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     `work` is a folder of the load's own. Raises LoadError, or psycopg2.Error if the server fails;
     nothing of the load is visible then.
     """
-    task = pipeline(load.source, warehouse, load)
-    with _alone(task):
+    with _alone(load.source):
+        task = pipeline(load.source, warehouse, load)
         # What a killed load left pending is never loaded later: its files may have changed since.
         task.abort_packages()
         for package in sorted(Path(task.working_dir, "load", "loaded").glob("*"))[:-KEPT_PACKAGES]:
@@ -81,10 +80,16 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
             raise _reason(error, load) from error
 
 
+def _pipelines() -> Path:
+    """Returns the folder that dlt works in, where its command line looks too: .venv/bin/dlt."""
+    return Path(os.environ.get("DLT_DATA_DIR", _STATE)) / "pipelines"
+
+
 @contextmanager
-def _alone(task: dlt.Pipeline) -> Iterator[None]:
+def _alone(source: Source) -> Iterator[None]:
     """Waits for loads of the same source into other warehouses: dlt's folder is one's at a time."""
-    with Path(task.working_dir).with_suffix(".lock").open("w") as lock:
+    _pipelines().mkdir(parents=True, exist_ok=True)
+    with (_pipelines() / f"{source.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -105,7 +110,9 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
+        jobs: list[tuple[int | None, str]] = [
+            (file.file_id, str(file.path)) for file in files if not file.is_twin
+        ]
         # Of a feed that nothing came for yet, a job that only has its table made.
         for file_id, path in jobs or [(None, "")]:
             job = work / f"{feed.name}_{file_id}.jsonl"
@@ -143,8 +150,13 @@ def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
         if isinstance(each, LoadError | KeyboardInterrupt):
             return each
     # The last one: "connection already closed" came after what closed it.
-    first = [each for each in chain if isinstance(each, psycopg2.Error)] or chain
-    return LoadError(f"{load.source.name}: PostgreSQL: {' '.join(str(first[-1]).split())}")
+    errors = [each for each in chain if isinstance(each, psycopg2.Error)]
+    message = " ".join(str((errors or chain)[-1]).split())
+    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.files) == 1:
+        # Beyond what a table of PostgreSQL can hold: too many columns, in all versions together.
+        (file,) = load.files
+        return FileError(f"{file.opened.where}: {message}", file.file_id)
+    return LoadError(f"{load.source.name}: PostgreSQL: {message}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

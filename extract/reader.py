@@ -31,6 +31,8 @@ COPY_QUOTE = '"'
 FILE_ID, SOURCE_FILE, LINE, ROW = "_file_id", "_source_file", "_source_line", "_source_row"
 LOAD_ID, LOADED_AT, IS_CHANGE = "_load_id", "_loaded_at", "_is_change"
 LINEAGE = (FILE_ID, SOURCE_FILE, LINE, ROW, LOAD_ID, LOADED_AT, IS_CHANGE)
+# PostgreSQL takes 1,600.
+_MOST_COLUMNS = 1600 - len(LINEAGE)
 _SYSTEM_COLUMNS = ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -241,6 +243,8 @@ def _raw_columns(
             "extract/sources.yml); "
             + (f"new in the header: {', '.join(new)}" if new else "the header has no new column")
         )
+    if len(header) > _MOST_COLUMNS:
+        raise LoadError(f"{where}: has {len(header)} columns, more than {_MOST_COLUMNS}")
     columns: dict[str, str] = {}
     for place, name in enumerate(header, start=1):
         if not name.strip():

@@ -1,5 +1,6 @@
 """Dropped files, in folders and in S3: each is loaded once and lies in one place afterwards."""
 
+import gzip
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -178,6 +179,85 @@ def test_names_that_are_taken_get_numbers(
         f"error/people{number}.csv{end}" for number in ("", ".2", ".3") for end in ("", ".txt")
     )
     assert text(bucket, "error/people.3.csv", tmp_path / "third") == "three\n"
+
+
+NO_TABLES = {
+    "a NUL in the header": (b"na\0me,house\n\0\n", "line 1, the header, holds a NUL"),
+    "UTF-16 without a mark": ("name,house\nAnna,1\n".encode("utf-16-le"), "holds a NUL"),
+    "UTF-16": ("name,house\nAnna,1\n".encode("utf-16"), "is utf-16"),
+    "bytes that are no text": (b"name,house,\xff\nAnna,1,2\n", "is not utf-8 (byte 0xff)"),
+    "a compressed file": (gzip.compress(b"name,house\nAnna,1\n", mtime=0), "the header, "),
+    "nothing": (b"", "is empty"),
+    "a header without an end": (b'name,"house\n' + b"x" * (1 << 21), "the header "),
+    "a column without a name": (b"name,house,\nAnna,1,2\n", "column 3 of the header has no name"),
+    "names of signs": (b"name,house,!!!,\xe2\x82\xac\nAnna,1,2,3\n", ""),
+    "too many columns": (b"name,house," + b",".join(b"c%d" % n for n in range(1700)), "1702 col"),
+    "too wide rows": (
+        b"name,house," + b",".join(b"c%d" % n for n in range(900)) + b"\n" + b"x" * 15 + b",1"
+        + b",yyyyyyyyyyyyyyyyyyyyyyy" * 900 + b"\n",
+        "row is too big",
+    ),
+    "a NUL in a value": (b"name,house\nAn\0na,1\n", "holds a NUL character (0x00)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NO_TABLES)
+def test_no_content_ends_a_watch(
+    folder: Path, source: Source, warehouse: Warehouse, query: Query, kind: str
+) -> None:
+    content, reason = NO_TABLES[kind]
+    (folder / "people bad.csv").write_bytes(content)
+    drops = Drops(source, warehouse, 0)
+    drops.poll()
+    (bad,) = drops.poll()
+    if reason:
+        assert bad.moved_to == "error/people bad.csv"
+        text = (folder / "error" / "people bad.csv.txt").read_text()
+        assert "people bad.csv: " in text
+        assert reason in text
+    assert bad.moved_to
+    (folder / "people.csv").write_text(PEOPLE)
+    drops.poll()
+    assert [each.error for each in drops.poll()] == [None]
+    assert rows(query) == ["Anna", "Bo"]
+    # Whoever loads all that is there is not stopped by it either.
+    assert not load(source, warehouse).is_news
+
+
+def test_columns_that_pile_up_are_set_aside_in_the_end(folder: Path, take: Take) -> None:
+    """Each version may have other columns; raw keeps them all, and PostgreSQL has a limit."""
+    moved: list[str | None] = []
+    for version in "ab":
+        extra = ",".join(f"{version}{number}" for number in range(900))
+        (folder / "people.csv").write_text(f"name,house,{extra}\nAnna,1{',' * 900}\n")
+        moved += take().values()
+    assert moved == ["processed/1/people.csv", "error/people.csv"]
+    reason = (folder / "error" / "people.csv.txt").read_text()
+    assert "people.csv: tables can have at most 1600 columns" in reason
+
+
+def test_a_file_that_shrank_is_taken_once_somebody_says_so(
+    drop: Put, take: Take, bucket: Bucket, query: Query, source: Source, warehouse: Warehouse,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    drop("houses.csv", "name\n" + "red\n" * 10)
+    take()
+    drop("houses.csv", HOUSES)
+    assert take() == {"houses.csv": "error/houses.csv"}
+    reason = text(bucket, "error/houses.csv.txt", tmp_path / "reason")
+    assert "houses.csv: 2 rows, where 10 were before: less than 80% of them" in reason
+    assert "move it back and run: python -m orchestrate watch homes --accept-smaller" in reason
+    (aside,) = (item for item in bucket.objects() if item.key == "error/houses.csv")
+    bucket.move(aside, "houses.csv")
+    assert take() == {"houses.csv": "error/houses.csv"}
+    (aside,) = (item for item in bucket.objects() if item.key == "error/houses.csv")
+    bucket.move(aside, "houses.csv")
+    drops = Drops(source, warehouse, 0, accept_smaller=True)
+    drops.poll()
+    (moved,) = drops.poll()
+    assert moved.moved_to
+    assert moved.moved_to.startswith("processed/")
+    assert rows(query, "houses") == ["red", "blue"]
 
 
 @pytest.mark.parametrize("again", ["people.csv", "people from Bo.csv"])

@@ -1,5 +1,7 @@
 """What a file may look like, and what becomes of it: formats, rejects, drift, hostile names."""
 
+import random
+import re
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from common.errors import LoadError
 from common.warehouse import Warehouse
+from extract.__main__ import describe
 from extract.declaration import Source, read_sources
 from extract.load import load
 
@@ -133,6 +136,130 @@ def test_parts_make_one_table_and_of_matches_the_newest_counts(
     put("two.csv", b"id,name,note\nTWO,x,y\n")
     load(source, warehouse)
     assert query(ids) == [("TWO", "two.csv"), ("one-a", "one-a.csv")]
+
+
+@pytest.fixture
+def readings(tmp_path: Path, put: Put) -> Source:
+    """A source of files that add up, one a month."""
+    path = tmp_path / "sources.yml"
+    path.write_text(
+        "sources: {shop: {description: A shop, feeds: {items: "
+        '{parts: "items-*.csv", columns: [id, name, note]}}}}',
+        encoding="utf-8",
+    )
+    return read_sources(path)["shop"]
+
+
+def month(*ids: str) -> bytes:
+    return "".join(["id,name,note\n", *(f"{each},n,m\n" for each in ids)]).encode()
+
+
+IDS = "select string_agg(id, ' ' order by id) from raw_shop.items"
+
+
+def test_parts_add_up_and_a_new_version_replaces_its_own(
+    readings: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    put("items-01.csv", month("a", "b"))
+    put("items-02.csv", month("c"))
+    load(readings, warehouse)
+    assert query(IDS) == [("a b c",)]
+    put("items-03.csv", month("d"))
+    result = load(readings, warehouse)
+    assert [(file.file, file.rows, file.replaces) for file in result.files] == [
+        ("items-01.csv", None, ""),
+        ("items-02.csv", None, ""),
+        ("items-03.csv", 1, ""),
+    ]
+    assert query(IDS) == [("a b c d",)]
+    put("items-01.csv", month("A", "B"))
+    load(readings, warehouse)
+    assert query(IDS) == [("A B c d",)]
+    put("items-01.csv", month("A"))
+    with pytest.raises(LoadError, match=r"items-01\.csv: 1 rows, where 2 were before"):
+        load(readings, warehouse)
+    load(readings, warehouse, accept_smaller=True)
+    assert query(IDS) == [("A c d",)]
+    assert query("select distinct id, _source_file from raw_shop.items order by 1") == [
+        ("A", "items-01.csv"),
+        ("c", "items-02.csv"),
+        ("d", "items-03.csv"),
+    ]
+    assert not load(readings, warehouse).is_news
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_same_bytes_under_another_name_are_one_part(
+    readings: Source, put: Put, warehouse: Warehouse, query: Query, together: bool
+) -> None:
+    put("items-01.csv", month("a", "b"))
+    if not together:
+        load(readings, warehouse)
+    put("items-01 copy.csv", month("a", "b"))
+    put("items-02.csv", month("c"))
+    load(readings, warehouse)
+    assert query(IDS) == [("a b c",)]
+    assert not load(readings, warehouse).is_news
+    # They are the copy's as much as the original's.
+    put("items-01.csv", month("d", "e"))
+    load(readings, warehouse)
+    assert query(IDS) == [("a b c d e",)]
+    assert not load(readings, warehouse).is_news
+    put("items-01 copy.csv", month("f", "g"))
+    load(readings, warehouse)
+    assert query(IDS) == [("c d e f g",)]
+    assert not load(readings, warehouse).is_news
+    # A new version that another file has already: what is left is to take the former one away.
+    put("items-01.csv", month("f", "g"))
+    assert load(readings, warehouse).is_news
+    assert query(IDS) == [("c f g",)]
+    assert query("select count(*) from audit.files where replaced_by_load_id is not null") == [(2,)]
+    assert not load(readings, warehouse).is_news
+
+
+def test_parts_come_and_change_in_any_order(
+    readings: Source, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    """Against a model: what shows is what the files hold, those of equal bytes counted once."""
+    chance = random.Random(8)  # noqa: S311
+    files: dict[str, tuple[str, ...]] = {}
+    for _ in range(25):
+        for _ in range(chance.randint(1, 2)):
+            name = f"items-{chance.randint(1, 3)}.csv"
+            files[name] = tuple(chance.choice(["ab", "cd", "ef", "gh"]))
+            put(name, month(*files[name]))
+        load(readings, warehouse, accept_smaller=True)
+        expected = sorted(each for ids in set(files.values()) for each in ids)
+        assert query(IDS) == [(" ".join(expected),)], files
+
+
+def test_what_a_newer_match_replaced_is_told(
+    declare: Declare, put: Put, warehouse: Warehouse, query: Query
+) -> None:
+    source = declare(file="items-*.csv")
+    put("items-01.csv", month("a", "b"))
+    assert load(source, warehouse).files[0].replaces == ""
+    put("items-02.csv", month("c", "d"))
+    result = load(source, warehouse)
+    assert [(file.file, file.replaces) for file in result.files] == [
+        ("items-02.csv", "items-01.csv")
+    ]
+    assert any(line.endswith("items-02.csv, in place of items-01.csv") for line in describe(result))
+    assert query(IDS) == [("c d",)]
+    put("items-02.csv", month("e", "f"))
+    assert load(source, warehouse).files[0].replaces == ""
+
+
+@pytest.mark.parametrize("declared", ["1%", "0.5%", "12.5%"])
+def test_shares_are_told_as_they_are_declared(
+    declare: Declare, put: Put, warehouse: Warehouse, declared: str
+) -> None:
+    put("items.csv", month("a", "b", "c") + b"torn\n")
+    told = re.escape(f"1 of 4 records are broken, more than {declared} of them (max_rejected")
+    with pytest.raises(LoadError, match=told):
+        load(declare(more=f", max_rejected: {declared}"), warehouse)
+    put("items.csv", month(*"abcdefgh"))
+    load(declare(more=f", min_share: {declared}"), warehouse)
 
 
 BROKEN = [

@@ -89,6 +89,8 @@ def test_no_run_tells_a_secret(
         "HOME": str(written),
         "DBT_TARGET_PATH": str(written / "target"),
         "DBT_LOG_PATH": str(written / "logs"),
+        # Its state, schemas, packages and traces.
+        "DLT_DATA_DIR": str(written / "dlt"),
         "BUCKET_URL": s3_url,
     }
     wrong = {"POSTGRES_PASSWORD": WRONG_PASSWORD}
@@ -132,3 +134,4 @@ def test_no_run_tells_a_secret(
         rows = query(f"select each::text from {table} as each")
         leaks += [f"{table}: {secret}" for (row,) in rows for secret in secrets_in(row)]
     assert leaks == []
+    assert list((written / "dlt").rglob("trace.*"))
