@@ -1,13 +1,11 @@
 {# Only keys that occur in change rows are compared: Postgres skips the partitions that the check on
-   _is_change rules out, so a feed without change rows costs nothing. What is left of a key without
-   zeros, signs and blanks is compared first: that is cheap, and the same for all spellings of a key. #}
+   _is_change rules out, so a feed without change rows costs nothing. #}
 {% macro newest_rows(relation, key, newest_by) -%}
-    {%- set values, digits = [], [] -%}
+    {%- set values = [] -%}
     {%- for column, type in key.items() -%}
         {%- do values.append(key_text(column, type)) -%}
-        {%- do digits.append(key_digits(column, type)) -%}
     {%- endfor -%}
-    {%- set key_values, digits_of_key = values | join(', '), digits | join(', ') -%}
+    {%- set key_values = values | join(', ') -%}
     select *
     from {{ relation }} as landed
     where
@@ -25,13 +23,7 @@
                             _file_id desc,
                             _source_row desc
                     ) as newness
-                from (
-                    select * from {{ relation }}
-                    where ({{ digits_of_key }}) in (
-                        select {{ digits_of_key }} from {{ relation }} where _is_change
-                    )
-                    {{ optimization_fence() }}
-                ) as candidates
+                from {{ relation }}
                 where
                     ({{ key_values }}) in (
                         select {{ key_values }} from {{ relation }} where _is_change

@@ -97,7 +97,7 @@ class Project:
                 relation=f"{node.schema}.{node.identifier}" if has_relation else "",
                 above=frozenset(above),
                 feeds=frozenset(feeds),
-                is_for_full_runs=FULL_RUN in node.tags,
+                is_for_full_runs=FULL_RUN in [*node.tags, *node.config.tags],
             )
         return self.nodes[unique_id]
 

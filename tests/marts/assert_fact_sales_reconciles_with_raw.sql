@@ -9,8 +9,8 @@ new_orders as (
     from {{ ref('fact_sales') }}
     where {{ is_new('adventure_works', 'load_id') }}
     union
-    select coalesce(sales_order_id, 0) as id
-    from {{ ref('stg_adventure_works__sales_order_detail') }}
+    select coalesce({{ try_cast_to('sales_order_id', 'integer') }}, 0) as id
+    from {{ source('adventure_works', 'sales_order_detail') }}
     where {{ is_new('adventure_works', '_load_id') }}
 
 ),
