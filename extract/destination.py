@@ -20,6 +20,7 @@ import psycopg2
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import LoadJob, RunnableLoadJob
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations import postgres
@@ -52,6 +53,9 @@ from extract.reader import (
 # a deadlock (deadlock_timeout, 1 s), so that no reader is ever its victim, and tried again.
 LOCK_MILLISECONDS = 500
 LOCK_ATTEMPTS = 60
+
+# By lock_timeout, and by statement_timeout.
+_IN_USE = (psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled)
 
 T = TypeVar("T")
 
@@ -97,6 +101,14 @@ class Warehouse(postgres):
         capabilities.type_mapper = _Types
         capabilities.loader_file_format_selector = None  # type: ignore[assignment]
         return capabilities
+
+    def capabilities(
+        self,
+        config: PostgresClientConfiguration | None = None,
+        naming: NamingConvention | None = None,
+    ) -> DestinationCapabilitiesContext:
+        """Returns them without resolving a configuration, which dlt would do 16 times a load."""
+        return super().capabilities(self.spec() if config is None else config, naming)
 
     @property
     def client_class(self) -> type[PostgresClient]:
@@ -161,17 +173,36 @@ class WarehouseClient(PostgresClient):
             with self.sql_client.begin_transaction(), self._cursor() as cursor:
                 for file in self.load.files:
                     ledger.publish(cursor, self.load.load_id, file)
-                for file in self.load.files:
-                    self._publish(cursor, file)
+                replaced = [
+                    ledger.replace_by(cursor, self.load.source, self.load.load_id, file)
+                    for file in self.load.files
+                ]
+                pairs = list(zip(self.load.files, replaced, strict=True))
+                self._lock(cursor, [file.feed.name for file, tables in pairs if tables])
+                for file, tables in pairs:
+                    self._publish(cursor, file, tables)
                 ledger.complete(cursor, self.load.source, self.load.load_id, self.load.files)
                 super(WarehouseClient, self).complete_load(load_id)
 
         self._patiently(publish)
 
-    def _publish(self, cursor: extensions.cursor, file: RawFile) -> None:
+    def _lock(self, cursor: extensions.cursor, feeds: Sequence[str]) -> None:
+        """Locks the raw tables that lose rows, all of them within LOCK_MILLISECONDS."""
+        if feeds:
+            # lock_timeout is for each of them, statement_timeout for all.
+            cursor.execute(f"set local statement_timeout = {LOCK_MILLISECONDS}")
+            _execute(
+                cursor,
+                "lock table only {tables} in access exclusive mode",
+                tables=SQL(", only ").join(
+                    Identifier(self.load.source.raw_schema, name) for name in feeds
+                ),
+            )
+            cursor.execute("set local statement_timeout = default")
+
+    def _publish(self, cursor: extensions.cursor, file: RawFile, replaced: Sequence[str]) -> None:
         """Attaches a file's table to the raw table, in place of those that it replaces."""
         source = self.load.source
-        replaced = ledger.replace_by(cursor, source, self.load.load_id, file)
         names = {
             "raw": Identifier(source.raw_schema, file.feed.name),
             "table": Identifier(source.files_schema, self._table(file)),
@@ -357,9 +388,8 @@ class WarehouseClient(PostgresClient):
         for _ in range(LOCK_ATTEMPTS):
             try:
                 return task()
-            except (psycopg2.errors.LockNotAvailable, DatabaseTransientException) as error:
-                cause = getattr(error, "dbapi_exception", error)
-                if not isinstance(cause, psycopg2.errors.LockNotAvailable):
+            except (*_IN_USE, DatabaseTransientException) as error:
+                if not isinstance(getattr(error, "dbapi_exception", error), _IN_USE):
                     raise
             time.sleep(LOCK_MILLISECONDS / 1000)
         raise LoadError(

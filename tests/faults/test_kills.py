@@ -127,6 +127,58 @@ def assert_nothing_is_left(query: Query) -> None:
     assert [folder for folder in folders if folder.suffix[1:] not in alive] == []
 
 
+def test_no_reader_is_the_victim_of_a_load(
+    warehouse: Warehouse, versions: Versions, query: Query
+) -> None:
+    """A load that waits for one table holds up who reads others, but not until it is a deadlock."""
+    versions.write(1)
+    load(versions.source, warehouse)
+    person, product, customer, header = (
+        f"raw_adventure_works.{feed.name}" for feed in versions.source.feeds[:4]
+    )
+    # The load locks in this order; the second and the third are held for a while, one after the
+    # other, and whoever holds the fourth comes for the first when the load has it.
+    plans = [
+        (product, 0.45, None),
+        (customer, 0.9, None),
+        (header, 0.1, person),
+    ]
+    wrong: list[str] = []
+
+    def read(first: str, seconds: float, then: str | None) -> None:
+        with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+            try:
+                cursor.execute(f"select count(*) from {first}")
+                ready.wait()
+                publishing.wait(30)
+                time.sleep(seconds)
+                if then:
+                    cursor.execute(f"select count(*) from {then}")
+            except psycopg2.Error as error:
+                wrong.append(str(error))
+
+    ready = threading.Barrier(len(plans) + 1)
+    publishing = threading.Event()
+    readers = [threading.Thread(target=read, args=plan) for plan in plans]
+    for reader in readers:
+        reader.start()
+    ready.wait()
+    versions.write(2)
+    complete_load = destination.WarehouseClient.complete_load
+
+    def tell(*arguments: Any) -> None:
+        publishing.set()
+        complete_load(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(destination.WarehouseClient, "complete_load", tell)
+        load(versions.source, warehouse)
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert versions.seen(query(versions.query())) == 2
+
+
 # After what of dlt's, and of ours within it; and whether readers then see the new version.
 PHASES = [
     ("dlt.pipeline.pipeline:Pipeline.extract", False),
