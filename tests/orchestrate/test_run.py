@@ -163,7 +163,7 @@ def test_an_orphan_goes_to_the_unknown_member_and_is_reported(
     rows = (bucket / LINES).read_bytes().count(b"\r\n") - 1
     done = run("adventure_works", BUCKET_URL=str(bucket))
     assert done.returncode == 0, done.stderr
-    assert "warning: relationships_stg_adventure_works__sales_order_detail_product" in done.stdout
+    assert "warning: fact_sales_products_are_known" in done.stdout
     assert query("select count(*) from marts_sales.fact_sales") == [(rows,)]
     unknown = query(
         """
