@@ -49,8 +49,8 @@ class Node:
     """A model, seed, snapshot, test or analysis, and what it depends on, at however many removes.
 
     `kind` is dbt's resource type, or materialization of a model; `relation` is schema.name; `feeds`
-    are raw tables, as source and feed. A test that `is_for_full_runs` (tag full_run) finds nothing in
-    new rows that another one would not find.
+    are raw tables, as source and feed. A test that `is_for_full_runs` (tag full_run) finds nothing
+    in new rows that another one would not find.
     """
 
     selector: str
@@ -97,7 +97,7 @@ class Project:
                 relation=f"{node.schema}.{node.identifier}" if has_relation else "",
                 above=frozenset(above),
                 feeds=frozenset(feeds),
-                is_for_full_runs=FULL_RUN in [*node.tags, *node.config.tags],
+                is_for_full_runs=FULL_RUN in node.tags,
             )
         return self.nodes[unique_id]
 

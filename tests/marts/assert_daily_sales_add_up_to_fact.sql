@@ -1,3 +1,6 @@
+-- Every run makes the table anew, by the same SQL.
+{{ config(tags=['full_run']) }}
+
 with orders as (
 
     select

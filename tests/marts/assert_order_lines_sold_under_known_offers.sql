@@ -1,3 +1,5 @@
+{{ config(severity='warn') }}
+
 select
     fact.sales_order_id,
     fact.sales_order_detail_id,

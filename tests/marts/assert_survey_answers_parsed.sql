@@ -1,3 +1,5 @@
+{{ config(severity='warn') }}
+
 {%- set typed_answers = {
     'total_purchase_ytd': 'TotalPurchaseYTD',
     'date_first_purchase': 'DateFirstPurchase',
