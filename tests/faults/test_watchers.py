@@ -198,6 +198,8 @@ def test_what_slow_writers_drop_is_there_in_the_end(
         for feed in source.feeds
     }
 
+    moved = {name: threading.Event() for name in texts}
+
     def write(name: str, pauses: list[float]) -> None:
         text = texts[name]
         with (folder / name).open("w") as file:
@@ -206,24 +208,25 @@ def test_what_slow_writers_drop_is_there_in_the_end(
                 file.write(text[number * size : (number + 1) * size])
                 file.flush()
                 time.sleep(pause)
+                if number == len(pauses) // 2:
+                    assert moved[name].wait(60), f"{name} was not moved too early"
 
     writers = []
     for name in texts:
         pauses = [chance.choice((0.0, 0.2)) for _ in range(8)]
-        # Long enough for all of them to be moved meanwhile.
-        pauses[4:4] = [1.5]
         writers.append(threading.Thread(target=write, args=(name, pauses)))
     drops = Drops(source, warehouse, 0.05)
     for writer in writers:
         writer.start()
-    moves = 0
     while any(writer.is_alive() for writer in writers):
-        moves += sum(drop.moved_to is not None for drop in drops.poll())
+        for drop in drops.poll():
+            if drop.moved_to:
+                moved[drop.key].set()
         time.sleep(0.03)
     for _ in range(4):
         drops.poll()
         time.sleep(0.05)
-    assert moves > len(texts), "nothing was moved too early"
+    assert all(each.is_set() for each in moved.values())
     found = contents(source_bucket("condominium"), tmp_path / "copy")
     assert sorted(found.values()) == sorted(texts.values())
     assert {key.split("/")[0] for key in found} == {"processed"}
