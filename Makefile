@@ -25,7 +25,7 @@ export QUERY = $(value Q)
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (done by itself)
+setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (other targets do it)
 
 run: setup ## Load, build and test what is new, print the answers (SOURCES="...", FULL=1, SCALE=N)
 	@$(PY) -m orchestrate run $(if $(FULL),--full) $(SOURCES)
@@ -149,7 +149,7 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 	@$(INSTALL) -r requirements-bench.lock
 	@touch $@
 
-# The real dbt_utils where the package hub answers; else our stand-in for the macros that we call.
+# The real dbt_utils where the package hub answers; else our substitute for the macros that we call.
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 	@$(PY) -m local packages
 	@touch $@

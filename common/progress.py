@@ -9,10 +9,10 @@ from rich.progress import Progress as Bars
 
 
 class Progress:
-    """One line a step on stderr, alive while the step runs; safe to use from several threads."""
+    """One line per task on stderr, while the task runs; safe to use from several threads."""
 
     def __init__(self, enabled: bool | None = None) -> None:
-        """Shows steps if `enabled`; None means: if stderr is a terminal."""
+        """Shows tasks if `enabled`; None means: if stderr is a terminal."""
         console = Console(stderr=True)
         self._bars = Bars(
             SpinnerColumn(finished_text="✓"),
@@ -31,8 +31,8 @@ class Progress:
         self._bars.stop()
 
     @contextmanager
-    def step(self, description: str) -> Iterator[None]:
+    def task(self, description: str) -> Iterator[None]:
         """Shows `description` while the block runs, and a mark when it is done."""
-        task = self._bars.add_task(description, total=None)
+        bar = self._bars.add_task(description, total=None)
         yield
-        self._bars.update(task, total=1, completed=1)
+        self._bars.update(bar, total=1, completed=1)

@@ -1,1 +1,1 @@
-"""E and L: lands files as raw text in PostgreSQL, whole or not at all. Knows nothing of dbt."""
+"""E and L: loads files as raw text into PostgreSQL; loads are atomic. Knows nothing of dbt."""

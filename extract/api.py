@@ -109,7 +109,7 @@ class _Pages:
     def read(self) -> dict[Key, Record]:
         """Returns the records by key.
 
-        Raises LoadError if the API fails, if it goes on changing while it is read, or if it says
+        Raises LoadError if the API fails, if it keeps changing while it is read, or if it says
         twice that it has another number of records than it has.
         """
         # Imported late: half a second that sources without an API need not pay.
@@ -128,7 +128,7 @@ class _Pages:
 
     def _read(self) -> dict[Key, Record]:
         client = self._client()
-        seen: dict[Key, Record] = {}
+        previous: dict[Key, Record] = {}
         before = self._meta(client)
         try:
             for _ in range(PASSES):
@@ -138,12 +138,12 @@ class _Pages:
                     total = self._total(after)
                     if len(records) == total:
                         return records
-                    if records.keys() == seen.keys():
+                    if records.keys() == previous.keys():
                         raise LoadError(
                             f"{self._where}: says that it has {total} records, but its pages hold "
                             f"{len(records)} (by {', '.join(self._feed.key)}); read twice"
                         )
-                seen, before = records, after
+                previous, before = records, after
         finally:
             client.session.close()
         raise LoadError(
@@ -206,7 +206,7 @@ class _Pages:
         return int(total)
 
     def _pass(self, client: "RESTClient") -> dict[Key, Record]:
-        """Reads all pages once; of a record that is on two pages, the later one counts."""
+        """Reads all pages once; of a duplicate record, the later one counts."""
         from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 
         records: dict[Key, Record] = {}

@@ -236,7 +236,7 @@ class WarehouseClient(PostgresClient):
         lines = (
             file.opened.plain_lines() if not (file.is_change or file.batch is not None) else None
         )
-        with self.load.progress.step(f"{file.opened.where}: into PostgreSQL"):
+        with self.load.progress.task(f"{file.opened.where}: into PostgreSQL"):
             if lines is None or not self._copy_plain(file, lines):
                 self._copy_records(file)
 
@@ -296,7 +296,7 @@ class WarehouseClient(PostgresClient):
     def _make_table(
         self, cursor: extensions.cursor, file: RawFile, numbered_from: int | None = None
     ) -> None:
-        """Makes a table like the raw one, whose lineage is filled in by itself."""
+        """Makes a table like the raw one, whose lineage columns have defaults."""
         source = self.load.source
         table = Identifier(source.files_schema, self._table(file))
         _execute(

@@ -1,6 +1,6 @@
-"""Takes in files that people drop into a source's folder, one by one, whenever they like.
+"""Loads the files of a landing folder, where people put them one by one, whenever they like.
 
-A file is loaded when it has come to rest, on its own, and then moved: to `processed/<load>/` if
+A file is loaded after a quiet period, on its own, and then moved: to `processed/<load>/` if
 the warehouse has what it holds, to `error/` beside a text that says why if it cannot be loaded. The
 move is the last thing that happens: a file that is still there after a crash is looked at again,
 and its bytes are known if they were loaded.
@@ -37,7 +37,7 @@ class Drop:
 
 
 class Drops:
-    """The dropped files of one source, looked at whenever `poll` is called."""
+    """The landing folder of one source, read whenever `poll` is called."""
 
     def __init__(
         self, source: Source, warehouse: Warehouse, settle: float, accept_smaller: bool = False
@@ -45,10 +45,12 @@ class Drops:
         """A file is taken after a quiet period of `settle` seconds, in which it did not change.
 
         `accept_smaller` takes files that lost more rows than sources.yml allows. Raises
-        ConfigurationError if sources.yml declares no drops for the source.
+        ConfigurationError if sources.yml declares no landing folder for the source.
         """
         if not source.drops:
-            raise ConfigurationError(f"{source.name}: extract/sources.yml declares no drops for it")
+            raise ConfigurationError(
+                f"{source.name}: extract/sources.yml declares no landing folder for it"
+            )
         self._source = source
         self._warehouse = warehouse
         self._bucket = source_bucket(source.name)
@@ -61,7 +63,7 @@ class Drops:
         self.unknown: list[str] = []
 
     def poll(self) -> list[Drop]:
-        """Loads and moves the files that are at rest, the oldest first.
+        """Loads and moves the files whose quiet period is over, the oldest first.
 
         After it, `unknown` are the keys that no feed's pattern matches; they are left alone. Raises
         LoadError if the bucket cannot be listed.
@@ -85,7 +87,7 @@ class Drops:
         return [self._take(file, there) for file in files if file]
 
     def _put_back(self, there: dict[str, Object]) -> None:
-        """Takes files as dropped anew to which someone still wrote after they had been moved."""
+        """Moves files back to which someone still wrote after they had been moved."""
         for moved_to, (item, key) in list(self._moved.items()):
             found = there.get(moved_to)
             if found == item:
@@ -123,17 +125,17 @@ class Drops:
         except FileError as error:
             if error.is_unread:
                 return Drop(key, error=str(error))
-            return self._set_aside(file, str(error), there)
+            return self._quarantine(file, str(error), there)
         except LoadError as error:
             return Drop(key, error=str(error))
         if file.item != listed:
-            # What it is now will be taken once it is at rest.
+            # Its new version will be loaded after its quiet period.
             return Drop(key, result, f"{key}: changed since it was listed")
         try:
             target = f"{PROCESSED}/{self._load_of(file)}/{key}"
             moved_to = self._move(file.item, _free(target, file.item, there), there)
         except LoadError as error:
-            # It changed meanwhile, most likely: then what it is now will be loaded next.
+            # It changed meanwhile, most likely: its new version will be loaded next.
             return Drop(key, result, str(error))
         return Drop(key, result, moved_to=moved_to)
 
@@ -150,7 +152,7 @@ class Drops:
         except psycopg2.Error as error:
             raise LoadError(f"{self._source.name}: PostgreSQL: {str(error).strip()}") from error
 
-    def _set_aside(self, file: RawFile, error: str, there: dict[str, Object]) -> Drop:
+    def _quarantine(self, file: RawFile, error: str, there: dict[str, Object]) -> Drop:
         key = file.item.key
         target = _free(f"{ERROR}/{key}", file.item, there)
         try:

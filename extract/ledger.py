@@ -390,7 +390,7 @@ class Ledger:
         self._drop_unpublished()
 
     def _drop_unpublished(self) -> None:
-        """Drops the tables that a load filled and did not come to attach to their raw table."""
+        """Drops the tables that a load filled and did not attach to their raw table."""
         tables = self._fetch(
             """
             select relname

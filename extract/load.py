@@ -87,7 +87,7 @@ class Task:
     def load(self, ledger: Ledger, files: Sequence[RawFile], work: Path) -> None:
         """Loads the files; they become visible together, or not at all.
 
-        Those that have no header yet are fetched first, and left out if their bytes are known.
+        Those without a header yet are fetched first, and skipped if their bytes are known.
         """
         load_id, started_at = ledger.begin(files)
         try:
@@ -136,7 +136,7 @@ class Task:
         """Brings a file's bytes; raises FileError if its bucket cannot hand them over."""
         file.path = work / f"{file.feed.name}_{file.file_id}"
         try:
-            with self.progress.step(self._where(file)):
+            with self.progress.task(self._where(file)):
                 file.item = self.bucket.download(file.item, file.path)
         except LoadError as error:
             raise FileError(str(error), file.file_id, is_unread=True) from error

@@ -3,7 +3,7 @@
 PostgreSQL's COPY parses and validates normal files: `PlainLines` hands them over as they are, and
 notices where COPY would misread them. Files that it would refuse or misread are parsed here record
 by record (RFC 4180; a quote counts where a field begins with it): a broken line becomes a rejected
-record, and reading goes on with the next line, so one stray quote costs one line and not the file.
+record, and reading continues with the next line: one stray quote costs one line, not the file.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from common.errors import LoadError
 from common.storage import CHUNK_BYTES
 from extract.declaration import Feed, Format
 
-# A line longer than this is not read into memory; a quoted value that goes on for longer is taken
+# A line longer than this is not read into memory; a longer quoted value is taken
 # to lack its closing quote.
 LINE_LIMIT = 1 << 24
 RECORD_LIMIT = 1 << 20
@@ -252,7 +252,7 @@ def _raw_columns(
         (column,) = raw_names((name,))
         if column in columns:
             raise LoadError(
-                f"{where}: column {name} is there twice"
+                f"{where}: column {name} is duplicated"
                 + (f" (as {columns[column]} too)" if columns[column] != name else "")
             )
         if column in LINEAGE or column.startswith("_dlt"):

@@ -49,7 +49,7 @@ class _Reading:
             raise FileError(str(error)) from error
 
 
-class Steps:
+class MicroBatches:
     """Loads the next `size` records of a source whenever it is told to. Used by one thread.
 
     The files are downloaded once, and again when they change or a micro-batch failed; `close`

@@ -117,12 +117,12 @@ def publish(
             )
         there = [table for table in tables if table not in missing]
         withheld = taken.withheld(there)
-        with progress.step("reading the warehouse"):
+        with progress.task("reading the warehouse"):
             dumps = taken.dump([table for table in there if table not in withheld], work)
         files: dict[Table, list[File]] = {}
         columns = {dump.table: dict(dump.columns) for dump in dumps}
         for dump in dumps:
-            with progress.step(f"writing {dump.table}"):
+            with progress.task(f"writing {dump.table}"):
                 files[dump.table] = make_files(dump, dump.path.with_suffix(""))
                 dump.path.unlink()
         listed = {
@@ -135,7 +135,7 @@ def publish(
             folder = _Folder(table, lake.layer(table.layer), listed[table.layer], work)
             results[table] = folder.withdraw()
         for table, made in files.items():
-            with progress.step(f"publishing {table}"):
+            with progress.task(f"publishing {table}"):
                 folder = _Folder(table, lake.layer(table.layer), listed[table.layer], work)
                 results[table] = folder.publish(made, columns[table])
     return [results[table] for table in tables]

@@ -89,7 +89,7 @@ class Snapshot:
             cursor.execute(f"set local lock_timeout = '{BUILD_SECONDS}s'")
             cursor.execute("set local timezone = 'UTC'")
             # Before the first query, which fixes the moment: a table that is replaced after that
-            # moment would be seen empty.
+            # moment would look empty.
             for table in tables:
                 lock = SQL("lock table {} in access share mode").format(_relation(table))
                 try:

@@ -1,4 +1,4 @@
-"""Command line of what stands in for the cloud: up, down, packages and sample."""
+"""Command line of the local defaults: up, down, packages and sample."""
 
 import argparse
 import os

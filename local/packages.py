@@ -1,4 +1,4 @@
-"""Installs the dbt packages: from the hub where it answers, else our stand-in for dbt_utils."""
+"""Installs the dbt packages: from the hub where it answers, else our substitute for dbt_utils."""
 
 import shutil
 import subprocess
@@ -8,30 +8,30 @@ from pathlib import Path
 from local import ROOT
 
 TIMEOUT_SECONDS = 60
-# How the stand-in's README begins, and the real package's does not.
-STAND_IN_TITLE = "# A stand-in for dbt_utils"
+# How the substitute's README begins, and the real package's does not.
+SUBSTITUTE_TITLE = "# A substitute for dbt_utils"
 
 
 def install_packages(project: Path = ROOT) -> str:
     """Fills `dbt_packages` of the dbt project; returns one line that says with what.
 
-    The stand-in, `local/dbt_utils`, has the same name and holds just the macros that this project
+    The substitute, `local/dbt_utils`, has the same name and holds just the macros that this project
     calls, so nothing else in the project knows which of the two is there.
     """
     target = project / "dbt_packages" / "dbt_utils"
-    if target.exists() and not _is_stand_in(target):
+    if target.exists() and not _is_substitute(target):
         return "dbt_utils: the real package is there already (`dbt deps --upgrade` renews it)."
     reason = _from_hub(project)
     if reason is None:
         return "dbt_utils: installed from the dbt package hub."
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(ROOT / "local" / "dbt_utils", target)
-    return f"dbt_utils: {reason}; using the stand-in of local/dbt_utils."
+    return f"dbt_utils: {reason}; using the substitute in local/dbt_utils."
 
 
-def _is_stand_in(package: Path) -> bool:
+def _is_substitute(package: Path) -> bool:
     readme = package / "README.md"
-    return readme.exists() and readme.read_text().startswith(STAND_IN_TITLE)
+    return readme.exists() and readme.read_text().startswith(SUBSTITUTE_TITLE)
 
 
 def _from_hub(project: Path) -> str | None:

@@ -7,6 +7,6 @@
     offset 0
 {%- endmacro %}
 
-{# Spark shares repeated expressions by itself. #}
+{# Spark shares repeated expressions without help. #}
 {% macro spark__optimization_fence() -%}
 {%- endmacro %}

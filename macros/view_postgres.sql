@@ -1,4 +1,4 @@
-{# dbt would make a new view and drop the old one, and with it, in silence, all views on it: after
+{# dbt would make a new view and drop the old one, and with it, without a message, all views on it: after
    `dbt run --select stg_...` the intermediate views were gone. A view whose columns stay is replaced
    in place instead; only one whose columns change takes the views on it along. #}
 {% materialization view, adapter='postgres' %}

@@ -16,11 +16,11 @@ from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.project import code_digest, recall
 from orchestrate.run import run, start_dbt
-from orchestrate.watch import Clock, stopped_by_signals, watch_drops, watch_steps
+from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if a step failed, 2 on wrong usage."""
+    """Runs one command; returns 0 when done, 1 if a load or build failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m orchestrate", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run_command = commands.add_parser("run", help="load, dbt build, answers")
@@ -39,20 +39,23 @@ def main(arguments: list[str] | None = None) -> int:
         "--every", type=seconds, default=10.0, metavar="10s", help="time from tick to tick"
     )
     watch_command.add_argument(
-        "--batch", type=number, metavar="N", help="take so many records a tick, until all are there"
+        "--batch",
+        type=number,
+        metavar="N",
+        help="load so many records per tick (a micro-batch), until all are there",
     )
     watch_command.add_argument(
         "--settle",
         type=seconds,
         default=5.0,
         metavar="5s",
-        help="how long a dropped file must not have changed to be taken",
+        help="quiet period: how long a file must not have changed to be loaded",
     )
     watch_command.add_argument("--ticks", type=number, metavar="N", help="stop after so many ticks")
     watch_command.add_argument(
         "--accept-smaller",
         action="store_true",
-        help="take dropped files that hold far fewer rows than before (see min_share in "
+        help="load landed files that have far fewer rows than before (see min_share in "
         "sources.yml)",
     )
     commands.add_parser("answers", help="print the answers from what is built")
@@ -110,15 +113,15 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
         raise ConfigurationError(f"{source.name}: is an API, which cannot be watched")
     if options.batch is None and not source.drops:
         raise ConfigurationError(
-            f"{source.name}: extract/sources.yml declares no drops for it; to load its files in "
-            "steps, say --batch N"
+            f"{source.name}: extract/sources.yml declares no landing folder for it; to load its "
+            "files in micro-batches, say --batch N"
         )
     with local_defaults([source]), stopped_by_signals() as stop:
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
         clock = Clock(options.every, options.ticks, stop, console)
         if options.batch is not None:
-            return watch_steps(source, warehouse, console, clock, options.batch)
+            return watch_batches(source, warehouse, console, clock, options.batch)
         return watch_drops(
             source, warehouse, console, clock, options.settle, options.accept_smaller
         )

@@ -86,7 +86,7 @@ class Dbt:
         """Builds the models, seeds and snapshots among these nodes, and runs the tests.
 
         Tests look at what is newer than `tested_loads` of a source, without it at whole tables.
-        Unit tests are left out: they test the code, not this data, and belong to `make test`.
+        Unit tests are excluded: they test the code, not this data, and belong to `make test`.
         Does not raise if a node fails: see `failures`.
         """
         # None but those that are named: whoever chose the nodes chose the tests.

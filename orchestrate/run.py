@@ -51,7 +51,7 @@ def run(
     """Loads the sources, builds and tests what has reason to be, and prints the answers.
 
     `everything` says that these are all sources: those that were never loaded and have no files are
-    left out, and if there are none, the whole project is built. A source that cannot be loaded
+    skipped, and if there are none, the whole project is built. A source that cannot be loaded
     keeps no other from being built. Returns 0, or 1 if something failed: the reasons are the last
     things printed.
     """
@@ -67,7 +67,7 @@ def run(
     console.rule("Load", align="left")
     for source in sources:
         if source not in chosen:
-            console.print(f"  {source.name}: never loaded, and without files: left out")
+            console.print(f"  {source.name}: never loaded, and without files: skipped")
     errors = _load(chosen, warehouse, console)
     loaded = [source.name for source in chosen if source.name not in errors]
     try:
@@ -149,7 +149,7 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) ->
         plan = _plan(dbt, extent, last, loads, builds.relations())
         dbt.keep_manifest()
         build_id = builds.begin(dbt.code, extent.is_full, plan.tested, last)
-        with Progress() as progress, progress.step("dbt build"):
+        with Progress() as progress, progress.task("dbt build"):
             results = dbt.build(plan.wanted - plan.again, plan.tested, plan.full_refresh)
             results += dbt.build(plan.again)
         there = dbt.project.nodes

@@ -19,7 +19,7 @@ from extract.declaration import Source
 from extract.drops import Drop, Drops
 from extract.ledger import is_loaded
 from extract.load import FileResult
-from extract.steps import Steps
+from extract.steps import MicroBatches
 from orchestrate.builds import locked
 from orchestrate.errors import DbtError
 from orchestrate.run import Extent, build, start_dbt
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Clock:
-    """Beats every so many seconds, from when it is first asked, until `stop` is set.
+    """Ticks every so many seconds, from the first call, until `stop` is set.
 
     `limit` is after how many ticks it stops by itself; None for never.
     """
@@ -43,23 +43,23 @@ class Clock:
     console: Console
 
     def ticks(self) -> Iterator[int]:
-        """Yields 1, 2, … on the beat. Beats that pass while a tick is not over are left out."""
+        """Yields 1, 2, … at each tick. Ticks that become overdue during another one are skipped."""
         begin = time.monotonic()
-        beat = number = 0
-        while not self.stop.wait(max(0.0, begin + beat * self.every - time.monotonic())):
+        due = number = 0
+        while not self.stop.wait(max(0.0, begin + due * self.every - time.monotonic())):
             number += 1
             yield number
-            took = time.monotonic() - begin - beat * self.every
+            took = time.monotonic() - begin - due * self.every
             passed = int(took / self.every)
             if passed:
                 _print(
                     self.console,
                     f"  overrun: tick {number} took {took:.1f} s where {self.every:g} s are "
-                    f"allowed; {passed} left out",
+                    f"allowed; {passed} skipped",
                 )
             if number == self.limit:
                 return
-            beat += passed + 1
+            due += passed + 1
 
 
 @contextmanager
@@ -84,26 +84,26 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def watch_steps(
+def watch_batches(
     source: Source, warehouse: Warehouse, console: Console, clock: Clock, size: int
 ) -> int:
-    """Takes the next `size` records on every tick, until all are there.
+    """Loads the next `size` records on every tick, until all are there.
 
     Before the first tick and after the last, all that depends on the source is built and tested; a
-    tick brings up to date what holds rows. A file that is broken is told of on every tick, until a
-    better one is there. Returns 0, or 1 if the last load or build failed.
+    tick brings up to date what holds rows. A broken file is reported on every tick, until a
+    correct one is there. Returns 0, or 1 if the last load or build failed.
     """
-    with closing(Steps(source, warehouse, size)) as steps:
+    with closing(MicroBatches(source, warehouse, size)) as batches:
         dbt = start_dbt()
         whole = partial(build, dbt, warehouse, Extent((source.name,)), console)
         refresh = partial(_refresh, dbt, warehouse, source)
-        steps.prepare()
+        batches.prepare()
         is_built = whole()
         has_loaded = True
         is_over = False
         for tick in clock.ticks():
             started = time.monotonic()
-            result = _retry(steps.load_next)
+            result = _retry(batches.load_next)
             has_loaded = result is not None
             if result is None:
                 continue
@@ -132,7 +132,7 @@ def watch_drops(
     settle: float,
     accept_smaller: bool = False,
 ) -> int:
-    """Takes the files that were dropped, and did not change for `settle` seconds, on every tick.
+    """Loads the files of a landing folder after a quiet period of `settle` seconds, on every tick.
 
     What depends on the source is built after every tick that loaded something, and again after one
     that failed. `accept_smaller` takes whole tables that lost more rows than sources.yml allows.
@@ -169,18 +169,18 @@ def _refresh(dbt: "Dbt", warehouse: Warehouse, source: Source) -> bool:
 def _retry(task: Callable[[], T]) -> T | None:
     """Does the task. Whatever goes wrong is reported, and tried again on the next tick.
 
-    A watch that ended would leave all other files lying, too.
+    If the watch ended, no other file would be loaded either.
     """
     try:
         return task()
     except ConfigurationError:
         raise
     except (DbtError, LoadError) as error:
-        print(f"error: {error} (to be tried again)", file=sys.stderr)
+        print(f"error: {error} (will be retried)", file=sys.stderr)
     except Exception as error:  # noqa: BLE001
-        # A fault of ours: whoever mends it needs to know where.
+        # A bug: whoever fixes it needs the place.
         traceback.print_exc()
-        print(f"error: {type(error).__name__}: {error} (to be tried again)", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {error} (will be retried)", file=sys.stderr)
     return None
 
 
@@ -197,10 +197,10 @@ def _describe(files: Sequence[FileResult]) -> str:
 
 
 def _tell(drop: Drop) -> str:
-    moved = f"; now {drop.moved_to}" if drop.moved_to else "; left where it is"
+    moved = f"; now {drop.moved_to}" if drop.moved_to else "; not moved"
     if drop.result is None or drop.error:
         return f"{drop.key}: {drop.error}{moved}"
-    news = _describe(drop.result.files) if drop.result.is_news else "known already"
+    news = _describe(drop.result.files) if drop.result.is_news else "loaded before"
     return f"{drop.key}: {news}{moved}"
 
 

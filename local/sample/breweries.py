@@ -100,6 +100,6 @@ def _coordinates(number: int, longitude: float, latitude: float) -> tuple[str, s
 
 def _quoted(value: str) -> str:
     if '"' in value or "," in value:
-        doubled = value.replace('"', '""')
-        return f'"{doubled}"'
+        escaped = value.replace('"', '""')
+        return f'"{escaped}"'
     return value

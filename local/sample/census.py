@@ -1,4 +1,4 @@
-"""The census sample: answers in the format of UCI Adult, with its kinds of dirt.
+"""The census sample: answers in the format of UCI Adult, with its kinds of malformed values.
 
 Every value but the first has a space before it, `?` is a missing one, the classes of the second
 file end in a dot, a few records repeat an earlier one and a few cells hold a letter where a number

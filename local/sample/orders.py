@@ -134,10 +134,10 @@ def _spread(weights: Iterator[int], total: int, touch_ends: bool = False) -> Ite
     """Split `total` over days by weight, exactly; with `touch_ends` first and last get some."""
     shares = list(weights)
     whole = sum(shares)
-    seen = given = 0
+    done = given = 0
     for position, share in enumerate(shares):
-        seen += share
-        due = total * seen // whole
+        done += share
+        due = total * done // whole
         if touch_ends and position < len(shares) - 1:
             due = max(min(due, total - 1), 1)
         due = min(due, total)
@@ -323,15 +323,15 @@ class _OnlineOrders:
 class _StoreOrders:
     """Stores' orders, placed by their contacts: many lines, quantities, discounts."""
 
-    # A tie that must hold at every scale cannot be left to chance, nor mended in the end without
+    # A tie that must hold at every scale cannot be left to chance, nor repaired in the end without
     # holding orders back. Frames of size 38, the only products that take two days, are therefore
-    # sold only here, on a fixed beat: one of these entries per order of at least four lines, and
+    # sold only here, in fixed rotation: one of these entries per order of at least four lines, and
     # the two of the tied pair always together, in the same quantity.
-    _BEAT = ("first", "tied", "second", "tied", "first", "other", "second", "first")
-    _BEAT_QUANTITY: ClassVar[dict[str, int]] = {"first": 3, "second": 3, "tied": 1, "other": 1}
-    _BEAT_MIN_LINES = 4
+    _ROTATION = ("first", "tied", "second", "tied", "first", "other", "second", "first")
+    _ROTATION_QUANTITY: ClassVar[dict[str, int]] = {"first": 3, "second": 3, "tied": 1, "other": 1}
+    _ROTATION_MIN_LINES = 4
     # What is offered in place of frames that are not on sale yet.
-    _BEAT_STAND_IN: ClassVar[dict[str, str]] = {"tied": "second", "other": "first"}
+    _ROTATION_SUBSTITUTE: ClassVar[dict[str, str]] = {"tied": "second", "other": "first"}
 
     def __init__(
         self, population: Population, products: list[Product], random: Callable[[], float]
@@ -380,7 +380,7 @@ class _StoreOrders:
         shelf = self._shelf
         size = len(shelf)
         count = self._quota.take(self._cap)
-        lines = self._two_day_frames() if count >= self._BEAT_MIN_LINES else []
+        lines = self._two_day_frames() if count >= self._ROTATION_MIN_LINES else []
         taken: set[int] = set()
         for _ in range(count - len(lines)):
             entry = shelf[int(random() * size)]
@@ -417,16 +417,16 @@ class _StoreOrders:
         return _line(product, quantity, _store_price(product), deal)
 
     def _two_day_frames(self) -> list[_Line]:
-        """The next beat of size 38 frames."""
-        turn, place = divmod(self._beat, len(self._BEAT))
+        """The next turn of size 38 frames."""
+        turn, place = divmod(self._beat, len(self._ROTATION))
         self._beat += 1
-        name = self._BEAT[place]
+        name = self._ROTATION[place]
         if not self._frames[name]:
-            name = self._BEAT_STAND_IN[name]
+            name = self._ROTATION_SUBSTITUTE[name]
         frames = self._frames[name]
         if name == "other":
             frames = [frames[turn % len(frames)]]
-        quantity = self._BEAT_QUANTITY[name] * (1 + turn % 2)
+        quantity = self._ROTATION_QUANTITY[name] * (1 + turn % 2)
         return [
             _line(frame, quantity, _store_price(frame), Deal(NO_DISCOUNT, 0)) for frame in frames
         ]

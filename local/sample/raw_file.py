@@ -81,6 +81,6 @@ def text(value: str | None) -> str:
     if value is None:
         return NULL
     if '"' in value or ";" in value or value != value.strip():
-        doubled = value.replace('"', '""')
-        return f'"{doubled}"'
+        escaped = value.replace('"', '""')
+        return f'"{escaped}"'
     return value

@@ -605,5 +605,5 @@ def test_a_move_in_s3_that_was_interrupted_is_finished(
 
 
 def test_a_source_without_drops_has_none(warehouse: Warehouse) -> None:
-    with pytest.raises(ConfigurationError, match=r"census: .* declares no drops"):
+    with pytest.raises(ConfigurationError, match=r"census: .* declares no landing folder"):
         Drops(read_sources()["census"], warehouse, 0)

@@ -175,12 +175,12 @@ def test_replaced_versions_of_a_file_are_dropped_and_stay_in_the_ledger(
         (
             PERSONS,
             lambda data: data.replace(b"ModifiedDate", b"ModifiedDate;LastName", 1),
-            "column LastName is there twice",
+            "column LastName is duplicated",
         ),
         (
             PERSONS,
             lambda data: data.replace(b"ModifiedDate", b"ModifiedDate;last_name", 1),
-            "column last_name is there twice (as LastName too)",
+            "column last_name is duplicated (as LastName too)",
         ),
         (PERSONS, lambda data: data.decode("utf-8-sig").encode("utf-16"), "is utf-16"),
         (PERSONS, lambda data: data.replace(b";EM;", b";\xe9;", 1), "is not utf-8 (byte 0xe9)"),

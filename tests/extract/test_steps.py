@@ -15,11 +15,11 @@ from extract import ledger
 from extract.__main__ import main as extract
 from extract.declaration import Source, read_sources
 from extract.load import WORK, load
-from extract.steps import Steps
+from extract.steps import MicroBatches
 from tests.leftovers import unpublished
 
 Query = Callable[[str], list[tuple[Any, ...]]]
-Start = Callable[[int], Steps]
+Start = Callable[[int], MicroBatches]
 
 DECLARATION = """
 sources:
@@ -60,10 +60,10 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def start(source: Source, bucket: Path, warehouse: Warehouse) -> Iterator[Start]:
     """Begins, or goes on, as a process of its own would."""
-    started: list[Steps] = []
+    started: list[MicroBatches] = []
 
-    def start(size: int) -> Steps:
-        started.append(Steps(source, warehouse, size))
+    def start(size: int) -> MicroBatches:
+        started.append(MicroBatches(source, warehouse, size))
         return started[-1]
 
     yield start
@@ -84,7 +84,7 @@ def touch(path: Path) -> None:
     os.utime(path, (1e9, 1e9))
 
 
-def taken(steps: Steps) -> list[tuple[str, int | None, int]]:
+def taken(steps: MicroBatches) -> list[tuple[str, int | None, int]]:
     return [(file.file, file.rows, file.rejected) for file in steps.load_next().files]
 
 
@@ -399,7 +399,7 @@ def test_what_cannot_be_taken_in_steps_is_wrong_usage(
     source: Source, bucket: Path, warehouse: Warehouse
 ) -> None:
     with pytest.raises(ConfigurationError, match="at least one record"):
-        Steps(source, warehouse, 0)
+        MicroBatches(source, warehouse, 0)
     for name, reason in (("adventure_works", "files of changes"), ("open_brewery", "is an API")):
         with pytest.raises(ConfigurationError, match=reason):
-            Steps(read_sources()[name], warehouse, 5)
+            MicroBatches(read_sources()[name], warehouse, 5)

@@ -23,12 +23,12 @@ from extract.declaration import Source, read_sources
 from extract.drops import Drops
 from extract.load import load
 from extract.reader import raw_names
-from extract.steps import Steps
+from extract.steps import MicroBatches
 
 
 def take_steps(source: Source, warehouse: Warehouse, size: int) -> None:
     """Takes steps until no record is left."""
-    with closing(Steps(source, warehouse, size)) as steps:
+    with closing(MicroBatches(source, warehouse, size)) as steps:
         while steps.load_next().files:
             pass
 

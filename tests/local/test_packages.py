@@ -1,4 +1,4 @@
-"""dbt_utils: the real package is never replaced, the stand-in steps in where the hub is not."""
+"""dbt_utils: the real package is never replaced, the substitute is used where the hub is not."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_stand_in_steps_in_where_the_hub_does_not_answer(
     # Nothing listens on port 9 of this machine: the hub cannot be reached from anywhere.
     monkeypatch.setenv("DBT_PACKAGE_HUB_URL", "http://127.0.0.1:9/")
     for _ in range(2):
-        assert "stand-in" in install_packages(project)
+        assert "substitute" in install_packages(project)
         installed = project / "dbt_packages" / "dbt_utils"
         assert (installed / "macros" / "generate_surrogate_key.sql").exists()
 

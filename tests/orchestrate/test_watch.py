@@ -21,7 +21,7 @@ from extract.declaration import read_sources
 from extract.load import FileResult, LoadResult
 from orchestrate import watch as watch_module
 from orchestrate.errors import DbtError
-from orchestrate.watch import Clock, stopped_by_signals, watch_drops, watch_steps
+from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 ROOT = Path(__file__).resolve().parents[2]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -159,7 +159,7 @@ def test_drops_are_built_as_they_come(
     (folder / "imoveis copy.csv").write_bytes(
         (small_bucket / "condominium" / "imoveis.csv").read_bytes()
     )
-    assert "Build" not in read_until(watch, "imoveis copy.csv: known already; now processed/")
+    assert "Build" not in read_until(watch, "imoveis copy.csv: loaded before; now processed/")
     # In the middle of a tick.
     (folder / "moradores.csv").write_text("nome,condominio_id,data_registro\n" * 40)
     read_until(watch, "now processed/")
@@ -182,7 +182,7 @@ def test_a_second_signal_ends_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["census"], "census: extract/sources.yml declares no drops for it; to load its files in"),
+        (["census"], "census: extract/sources.yml declares no landing folder for it; to load its"),
         (["census", "--batch", "0"], "argument --batch: invalid number value: '0'"),
         (["census", "--batch", "5", "--every", "0s"], "--every: ticks need some time in between"),
         (["census", "--batch", "5", "--every", "soon"], "argument --every: invalid seconds value"),
@@ -253,10 +253,10 @@ def test_an_overrun_is_told_and_beats_that_passed_are_left_out(
     assert ticks.run([1, 12, 1, 35.5, 10, 11]) == [0, 10, 30, 40, 80, 100]
     told = ticks.printed.getvalue().splitlines()
     assert told == [
-        "  overrun: tick 2 took 12.0 s where 10 s are allowed; 1 left out",
-        "  overrun: tick 4 took 35.5 s where 10 s are allowed; 3 left out",
-        "  overrun: tick 5 took 10.0 s where 10 s are allowed; 1 left out",
-        "  overrun: tick 6 took 11.0 s where 10 s are allowed; 1 left out",
+        "  overrun: tick 2 took 12.0 s where 10 s are allowed; 1 skipped",
+        "  overrun: tick 4 took 35.5 s where 10 s are allowed; 3 skipped",
+        "  overrun: tick 5 took 10.0 s where 10 s are allowed; 1 skipped",
+        "  overrun: tick 6 took 11.0 s where 10 s are allowed; 1 skipped",
     ]
 
 
@@ -273,7 +273,7 @@ class Script:
         self.done: list[str] = []
         self.builds: list[object] = []
         self._loads = loads
-        monkeypatch.setattr(watch_module, "Steps", lambda *_: self)
+        monkeypatch.setattr(watch_module, "MicroBatches", lambda *_: self)
         monkeypatch.setattr(watch_module, "start_dbt", lambda: None)
         monkeypatch.setattr(watch_module, "build", lambda *_: self._build("build"))
         monkeypatch.setattr(watch_module, "_refresh", lambda *_: self._build("refresh"))
@@ -301,7 +301,7 @@ class Script:
     def watch(self, limit: int | None = None) -> int:
         clock = Clock(0.001, limit, threading.Event(), Console(file=io.StringIO()))
         nowhere = Warehouse("", 0, "", "", "")
-        return watch_steps(read_sources()["census"], nowhere, Console(), clock, 5)
+        return watch_batches(read_sources()["census"], nowhere, Console(), clock, 5)
 
 
 def test_what_may_pass_is_tried_again(
@@ -313,8 +313,8 @@ def test_what_may_pass_is_tried_again(
     ticks = ["refresh", "refresh", "build", "refresh", "build", "refresh"]
     assert script.done == ["prepare", "build", *ticks, "build", "close"]
     said = capsys.readouterr()
-    assert "error: away (to be tried again)" in said.err
-    assert "error: no server (to be tried again)" in said.err
+    assert "error: away (will be retried)" in said.err
+    assert "error: no server (will be retried)" in said.err
     assert said.out.count("failed") == 2
 
 
@@ -331,7 +331,7 @@ def test_a_broken_file_is_told_of_on_every_tick_until_it_is_mended(
     script = Script(monkeypatch, [5, FileError("broken"), FileError("broken"), 5, 0])
     assert script.watch() == 0
     assert script.done == ["prepare", "build", *["refresh"] * 3, "build", "close"]
-    assert capsys.readouterr().err.count("error: broken (to be tried again)") == 2
+    assert capsys.readouterr().err.count("error: broken (will be retried)") == 2
 
 
 def test_a_watch_that_ends_with_a_broken_file_says_so_by_its_exit_code(
@@ -348,8 +348,8 @@ def test_what_nobody_foresaw_ends_no_watch(
     script.builds = [True, KeyError("strange"), True, True, True]
     assert script.watch() == 0
     said = capsys.readouterr().err
-    assert "error: ValueError: odd (to be tried again)" in said
-    assert "error: KeyError: 'strange' (to be tried again)" in said
+    assert "error: ValueError: odd (will be retried)" in said
+    assert "error: KeyError: 'strange' (will be retried)" in said
 
 
 def test_a_short_file_is_taken_when_it_is_moved_back_under_the_flag(
