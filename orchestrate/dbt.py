@@ -109,12 +109,14 @@ class Dbt:
         )
 
     def _run(self, command: str, keys: Iterable[str], options: Sequence[str] = ()) -> list[Result]:
-        selection = self.project.selection(set(keys))
+        wanted = set(keys)
+        selection = self.project.selection(wanted)
         if not selection:
             return []
-        results = self._invoke(
-            self._runner, command, [*_QUICK, *options, "--select", *selection], may_fail=True
-        )
+        arguments = [*_QUICK, *options, "--select", *selection]
+        if excluded := self.project.excluded(wanted):
+            arguments += ["--exclude", *excluded]
+        results = self._invoke(self._runner, command, arguments, may_fail=True)
         return [
             Result(
                 key=result.node.unique_id,

@@ -143,10 +143,13 @@ class Project:
         """Returns how dbt's --select names just these nodes.
 
         By source and kind where all of such are wanted: dbt takes 10 ms to look for each name.
+        Without any test for full runs among them, those are to be excluded (`excluded`).
         """
         named, selection = set(keys), []
         groups: dict[tuple[str, str], set[str]] = {}
         for key, node in self.nodes.items():
+            if node.is_for_full_runs and self.excluded(keys):
+                continue
             for source, feed in node.feeds:
                 groups.setdefault((source, node.kind), set()).add(key)
                 groups.setdefault((f"{source}.{feed}", node.kind), set()).add(key)
@@ -157,6 +160,11 @@ class Project:
                 selection.append(f"source:{source}+,{method}:{kind}")
                 named -= group
         return selection + sorted(self.nodes[key].selector for key in named)
+
+    def excluded(self, keys: set[str]) -> list[str]:
+        """Returns what dbt's --exclude has to name besides."""
+        has_any = any(self.nodes[key].is_for_full_runs for key in keys)
+        return [] if has_any else [f"tag:{FULL_RUN}"]
 
     def missing(self, there: set[str]) -> set[str]:
         """Returns the nodes whose relations are not among these."""

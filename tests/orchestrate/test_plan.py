@@ -15,12 +15,13 @@ NEW_SALES = {**LOADS, ("shop", "sale"): 9}
 GOOD = Build(3, None, "old", TESTED)
 
 
-def node(name: str, kind: str, *above: str) -> tuple[str, Any]:
+def node(name: str, kind: str, *above: str, tags: tuple[str, ...] = ()) -> tuple[str, Any]:
     is_model = kind in ("view", "table", "incremental")
     return name, SimpleNamespace(
         resource_type="model" if is_model else kind,
         config=SimpleNamespace(materialized=kind),
         depends_on_nodes=above,
+        tags=tags,
         fqn=["project", name],
         schema="x",
         identifier=name,
@@ -39,6 +40,7 @@ PROJECT = Project(
                 node("regions", "seed"),
                 node("stg_shop", "view", "source.sale"),
                 node("unique_stg_shop", "test", "stg_shop"),
+                node("whole_stg_shop", "test", "stg_shop", tags=("full_run",)),
                 node("fact_sale", "incremental", "stg_shop", "regions"),
                 node("fact_sale_adds_up", "test", "fact_sale"),
                 node("sales_masked", "view", "fact_sale"),
@@ -56,7 +58,7 @@ PROJECT = Project(
     )
 )
 SALES = {"unique_stg_shop", "fact_sale", "fact_sale_adds_up", "sales_masked", "sold_to_somebody"}
-SHOP = SALES | {"stg_shop", "stg_person", "dim_person", "unique_dim_person"}
+SHOP = SALES | {"stg_shop", "whole_stg_shop", "stg_person", "dim_person", "unique_dim_person"}
 CENSUS = {"stg_census", "fact_answer", "unique_fact_answer"}
 ALL = SHOP | CENSUS | {"regions", "not_null_regions"}
 
@@ -81,7 +83,7 @@ def test_with_nothing_new_nothing_is_built() -> None:
 def test_news_are_built_and_tested_as_far_as_they_are_new() -> None:
     made = plan(loads=NEW_SALES)
     # The view on raw shows the news by itself; what dbt may replace takes the view on it along. Of
-    # persons there is nothing new.
+    # persons there is nothing new, and tests for full runs wait for one.
     assert (made.wanted, made.tested) == (SALES, TESTED)
     assert not made.full_refresh
 
@@ -97,6 +99,10 @@ def test_what_depends_on_changed_code_is_built_anew_and_tested_whole() -> None:
     assert made.wanted == SALES - {"unique_stg_shop"}
     assert made.tested == {"census": 4}
     assert made.full_refresh
+
+
+def test_a_test_for_full_runs_runs_when_its_model_changes() -> None:
+    assert "whole_stg_shop" in plan(changed={"stg_shop"}).wanted
 
 
 def test_code_that_changed_out_of_scope_is_not_forgotten() -> None:
