@@ -16,21 +16,16 @@ from .conftest import Dbt
 Rows = list[tuple[Any, ...]]
 RowsOf = Callable[[Warehouse, str], Rows]
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_real_files = pytest.mark.skipif(
-    not (SHARED / "census").is_dir(), reason="the real files are not on this machine"
-)
 SOURCE = read_sources()["census"]
 
 
-@needs_real_files
 def test_the_real_files_have_the_known_totals(
-    run_dbt: Dbt, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+    run_dbt: Dbt, rows_of: RowsOf, real_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse, dbt = run_dbt
     with closing(warehouse.connect()) as connection, connection:
         connection.cursor().execute("drop schema if exists raw_census cascade")
-    monkeypatch.setenv("BUCKET_URL", str(SHARED))
+    monkeypatch.setenv("BUCKET_URL", str(real_data))
     assert load(SOURCE, warehouse).rows == 48_842
     arguments = ("--full-refresh", "--exclude-resource-type", "unit_test")
     dbt("build", "--select", "@source:census", *arguments)
