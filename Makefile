@@ -49,7 +49,7 @@ test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Pyth
 	@$(TOGETHER) lint-dbt lint-python
 	@$(PYTEST)
 
-check: setup $(VENV)/.test ## Check the most in two minutes: linters, quality, loads, one build
+check: setup $(VENV)/.test ## Check the most: linters, quality, loads, one build
 	@$(TOGETHER) lint-dbt check-tests lint-python
 
 check-tests: setup $(VENV)/.test
