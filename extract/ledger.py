@@ -141,6 +141,7 @@ class Ledger:
             order by feed, part, file, file_id desc
             """
         )
+        known = set(rows)
         return [
             file
             for file in found
@@ -152,7 +153,7 @@ class Ledger:
                 file.item.version,
                 file.feed.digest,
             )
-            not in set(rows)
+            not in known
         ]
 
     def missing(self) -> list[str]:
@@ -215,7 +216,7 @@ class Ledger:
         """
         same = self._fetch(
             """
-            select file_id, is_current
+            select file_id
             from audit.files
             where
                 (source, feed, part, sha256, declaration)
@@ -230,7 +231,7 @@ class Ledger:
         )
         if not same:
             return False
-        ((file_id, _),) = same
+        ((file_id,),) = same
         if file.is_known_by_name:
             self.note_same(file)
         else:

@@ -299,9 +299,3 @@ def built_template(
 def built_warehouse(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Built:
     """The built warehouse, to be read: the tests of a worker share this copy."""
     return Built(new_warehouse(built_template.warehouse.database), built_template.target_path)
-
-
-@pytest.fixture
-def built_copy(built_template: Built, new_warehouse: Callable[..., Warehouse]) -> Warehouse:
-    """A copy of the built warehouse that is the test's own, to be changed. Takes 0.2 s."""
-    return new_warehouse(built_template.warehouse.database)
