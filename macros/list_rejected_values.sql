@@ -8,9 +8,8 @@
         rejected.record_key,
         rejected.column_name,
         rejected.expected_type,
-        rejected.value,
-        cast('{{ run_started_at.isoformat() }}' as {{ dbt.type_timestamp() }}) as listed_at
-    from {{ new_or_listed_records(relation, source_name, feed) }} as records
+        rejected.value
+    from {{ relation }} as records
     {{ unnest_rejected_values('records.rejected_values', 'rejected') }}
     where records.rejected_values is not null
 {%- endmacro %}

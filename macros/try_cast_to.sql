@@ -1,6 +1,6 @@
-{% macro try_cast_to(column, type, casts=none) -%}
+{% macro try_cast_to(column, type, casts=none, alias=none) -%}
     {%- if casts is not none -%}
-        {%- do casts.append((column, type)) -%}
+        {%- do casts.append((column, type, alias or column)) -%}
     {%- endif -%}
     {{ return(adapter.dispatch('try_cast_to')(column, type)) }}
 {%- endmacro %}

@@ -33,7 +33,7 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
         connection.autocommit = True
         for answer in answers:
             try:
-                columns, rows = _run(connection, answer, patience)
+                columns, rows, count = _run(connection, answer, patience)
             except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
@@ -47,8 +47,8 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
                     soft_wrap=True,
                 )
                 console.print(_table(columns, rows))
-                cut = _cut(answer.name, len(rows))
-                console.print(f"{len(rows):,} rows{cut}\n", highlight=False)
+                cut = _cut(answer.name, count)
+                console.print(f"{count:,} rows{cut}\n", highlight=False)
     if unbuilt:
         print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
     if secret:
@@ -58,13 +58,17 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
 
 def _run(
     connection: extensions.connection, answer: Answer, patience: list[float]
-) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Returns the columns and the rows of an answer."""
+) -> tuple[list[str], list[tuple[object, ...]], int]:
+    """Returns the columns and the first rows of an answer, and how many rows it has."""
+    # Only what is shown is fetched: answers can have as many rows as there are customers.
+    counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {SHOWN_ROWS}"  # noqa: S608
     while True:
         try:
             with connection.cursor() as cursor:
-                cursor.execute(answer.sql)
-                return [column.name for column in cursor.description or ()], cursor.fetchall()
+                cursor.execute(counted)
+                columns = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall()
+                return columns[:-1], [row[:-1] for row in rows], rows[0][-1] if rows else 0
         # Gone between its name and its rows, or about to be there again.
         except (
             errors.UndefinedTable,
@@ -86,8 +90,8 @@ def _cut(name: str, rows: int) -> str:
 def _table(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
     table = Table()
     for position, column in enumerate(columns):
-        numeric = any(isinstance(row[position], int | Decimal) for row in rows[:SHOWN_ROWS])
+        numeric = any(isinstance(row[position], int | Decimal) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:SHOWN_ROWS]:
+    for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     return table

@@ -9,8 +9,8 @@ new_orders as (
     from {{ ref('fact_sales') }}
     where {{ is_new('adventure_works', 'load_id') }}
     union
-    select coalesce({{ try_cast_to('sales_order_id', 'integer') }}, 0) as id
-    from {{ source('adventure_works', 'sales_order_detail') }}
+    select coalesce(sales_order_id, 0) as id
+    from {{ ref('stg_adventure_works__sales_order_detail') }}
     where {{ is_new('adventure_works', '_load_id') }}
 
 ),
@@ -38,7 +38,7 @@ raw_lines as (
         coalesce(sales_order_detail_id, 0) as line_id
     from {{ ref('stg_adventure_works__sales_order_detail') }}
     {% if 'adventure_works' in var('tested_loads') %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}
+    where coalesce(sales_order_id, 0) in (select new_orders.id from new_orders)
     {% endif %}
 
 ),
@@ -67,7 +67,7 @@ actual as (
         coalesce(sales_order_detail_id, 0) as line_id
     from {{ ref('fact_sales') }}
     {% if 'adventure_works' in var('tested_loads') %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}
+    where coalesce(sales_order_id, 0) in (select new_orders.id from new_orders)
     {% endif %}
 
 )

@@ -40,7 +40,7 @@ headers as (
         total_due
     from {{ ref('stg_adventure_works__sales_order_header') }}
     {% if 'adventure_works' in var('tested_loads') %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}
+    where coalesce(sales_order_id, 0) in (select new_orders.id from new_orders)
     {% endif %}
 
 ),
@@ -76,7 +76,7 @@ sales as (
         max(person_key) as last_person_key
     from {{ ref('fact_sales') }}
     {% if 'adventure_works' in var('tested_loads') %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'new_orders') }}
+    where coalesce(sales_order_id, 0) in (select new_orders.id from new_orders)
     {% endif %}
     group by sales_order_id
 

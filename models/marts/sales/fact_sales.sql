@@ -5,9 +5,6 @@
 --
 -- A run rebuilds changed orders completely, because a line's share depends on the other lines of
 -- its order. Lines whose order id did not cast are an order of their own, 0.
---
--- The fences make each expression run once per row. Without them Postgres moves the casts of the
--- staging views to where the columns are used: several times per line, a header's once per line.
 {{
     config(
         materialized='incremental',
@@ -21,7 +18,14 @@
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
-            "{{ delete_vanished('line_file_id', ref('stg_audit__files')) }}",
+            "{{
+                delete_where(
+                    'line_file_id in (select file_id from ' ~ ref('stg_audit__files')
+                    ~ ' where not is_current) and not exists (select 1 from '
+                    ~ ref('stg_adventure_works__sales_order_detail')
+                    ~ ' as staged where staged._file_id = line_file_id)'
+                )
+            }}",
             "{{ analyze_table() }}",
         ],
     )
@@ -30,17 +34,32 @@
 with
 
 {% if is_incremental() %}
-current_files as (
+watermark as (
 
-    select file_id
-    from {{ ref('stg_audit__files') }}
-    where is_current
+    select
+        max(line_file_id) as line_file_id,
+        coalesce(max(header_file_id), 0) as header_file_id
+    from {{ this }}
 
 ),
 
-watermark as (
+-- Replaced, and no more in staging: what a load replaced since, the next run will stage.
+gone_files as (
 
-    select coalesce(max(load_id), 0) as load_id from {{ this }}
+    select file_id
+    from {{ ref('stg_audit__files') }} as versions
+    where
+        not is_current
+        and not exists (
+            select 1
+            from {{ ref('stg_adventure_works__sales_order_detail') }} as staged_lines
+            where versions.file_id = staged_lines._file_id
+        )
+        and not exists (
+            select 1
+            from {{ ref('stg_adventure_works__sales_order_header') }} as staged_orders
+            where versions.file_id = staged_orders._file_id
+        )
 
 ),
 
@@ -48,14 +67,14 @@ changed_orders as (
 
     select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_detail') }}
-    where _load_id > (select watermark.load_id from watermark)
+    where _file_id > (select watermark.line_file_id from watermark)
     union
     select coalesce(sales_order_id, 0) as id
     from {{ ref('stg_adventure_works__sales_order_header') }}
-    where _load_id > (select watermark.load_id from watermark)
+    where _file_id > (select watermark.header_file_id from watermark)
     union
-    -- Orders with rows of a file that was replaced; whose keys point elsewhere now; or that still
-    -- look for a customer or a product.
+    -- Orders with rows of a file that is gone; whose keys point elsewhere now; or that still look
+    -- for a customer or a product.
     select coalesce(sales.sales_order_id, 0) as id
     from {{ this }} as sales
     left join {{ ref('dim_customer') }} as customers
@@ -63,8 +82,8 @@ changed_orders as (
     left join {{ ref('dim_product') }} as products
         on sales.product_key = products.product_key
     where
-        sales.line_file_id not in (select current_files.file_id from current_files)
-        or sales.header_file_id not in (select current_files.file_id from current_files)
+        sales.line_file_id in (select gone_files.file_id from gone_files)
+        or sales.header_file_id in (select gone_files.file_id from gone_files)
         or customers.customer_key is null
         or products.product_key is null
         or sales.person_key != customers.person_key
@@ -91,9 +110,8 @@ lines as (
         coalesce(line_total, 0) as weight
     from {{ ref('stg_adventure_works__sales_order_detail') }}
     {% if is_incremental() %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'changed_orders') }}
+    where coalesce(sales_order_id, 0) in (select changed_orders.id from changed_orders)
     {% endif %}
-    {{ optimization_fence() }}
 
 ),
 
@@ -115,9 +133,8 @@ orders as (
         _load_id
     from {{ ref('stg_adventure_works__sales_order_header') }}
     {% if is_incremental() %}
-    where {{ is_among('coalesce(sales_order_id, 0)', 'changed_orders') }}
+    where coalesce(sales_order_id, 0) in (select changed_orders.id from changed_orders)
     {% endif %}
-    {{ optimization_fence() }}
 
 ),
 

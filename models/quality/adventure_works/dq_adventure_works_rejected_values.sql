@@ -1,15 +1,3 @@
--- Looking at every value takes seconds where orders are many. A run that names what was tested
--- (vars.tested_loads) looks at what came later, and again at the records that are listed already.
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
-        pre_hook="{{ in_one_snapshot() }}",
-        post_hook="{{ delete_listed_before() }}",
-    )
-}}
-
 with customer as (
 
     {{ list_rejected_values(ref('stg_adventure_works__customer'), 'adventure_works', 'customer') }}
