@@ -21,6 +21,7 @@ from extract.api import open_api
 from extract.declaration import Source
 from extract.files import RawFile, find_files
 from extract.ledger import Ledger, as_owner
+from extract.publish import Load, patiently, publish
 from extract.reader import CsvFile
 
 # Downloaded files, in a folder for each process that loads a source.
@@ -96,31 +97,25 @@ class Task:
                 list(pool.map(lambda file: self.download(file, work), to_fetch))
             for file in files:
                 ledger.note(file)
-            new: list[RawFile] = []
-            for file in files:
-                if file.csv or self._is_new(ledger, file, new):
-                    new.append(file)
-            missing = ledger.missing()
-            if not (new or missing):
-                ledger.complete_without_news(load_id)
-                return
-            # Imported late: a second that a load without news need not pay.
-            from extract.destination import Load
-            from extract.pipeline import run
-
-            run(
-                Load(
-                    self.source,
-                    load_id,
-                    started_at,
-                    new,
-                    self.progress,
-                    missing,
-                    lambda file: self._check(ledger, file),
-                ),
-                self.warehouse,
-                work,
+            for number, file in enumerate(files):
+                if file.csv is None:
+                    self._look(ledger, file, files[:number])
+            load = Load(
+                self.source,
+                load_id,
+                started_at,
+                files,
+                self.progress,
+                self.accept_smaller,
+                ledger.missing(),
             )
+            if load.new or load.missing:
+                # Imported late: a second that a load without news need not pay.
+                from extract.pipeline import run
+
+                run(load, self.warehouse, work)
+            else:
+                patiently(self.source, lambda: self._publish(ledger, load))
         except BaseException as error:
             # Ctrl-C too: whatever the reason, the ledger says that this load is over. If the server
             # is gone and cannot be told, the next load finds this one interrupted and does the
@@ -150,60 +145,28 @@ class Task:
         except LoadError as error:
             raise FileError(str(error), file.file_id) from error
 
-    def _is_new(self, ledger: Ledger, file: RawFile, before: Sequence[RawFile]) -> bool:
+    def _look(self, ledger: Ledger, file: RawFile, before: Sequence[RawFile]) -> None:
         """Reads the header of a downloaded file, unless its bytes are loaded, or come, already."""
-        if ledger.is_same(file):
-            return file.is_twin
+        file.former = ledger.former(file)
         content = (file.feed, file.part, file.sha256)
-        if any((each.feed, each.part, each.sha256) == content for each in before):
-            ledger.note_same(file)
-            return file.is_twin
-        self.open(file)
-        return True
+        coming = (
+            each.file_id
+            for each in before
+            if (each.feed, each.part, each.sha256) == content and not each.partition_id
+        )
+        file.partition_id = ledger.same(file) or next(coming, 0)
+        if not file.partition_id:
+            self.open(file)
+        elif file.former and file.former.partition_id != file.partition_id:
+            # What it held before is to go.
+            file.rows = 0
+
+    def _publish(self, ledger: Ledger, load: Load) -> None:
+        with ledger.transaction() as cursor:
+            publish(cursor, load)
 
     def _where(self, file: RawFile) -> str:
         return f"{self.bucket.url}/{file.item.key}"
-
-    def _check(self, ledger: Ledger, file: RawFile) -> None:
-        """Raises FileError if too much of a file was rejected, or too little arrived."""
-        feed, rows, where = file.feed, file.rows or 0, self._where(file)
-        # Of a file in micro-batches: of all records up to here.
-        count = file.first_row - 1 + rows + file.rejected
-        rejected = file.rejected_before + file.rejected
-        if file.rejected and rejected > feed.max_rejected * count:
-            raise FileError(
-                f"{where}: {rejected} of {count} records are broken, more than "
-                f"{100 * feed.max_rejected:g}% of them (max_rejected of feed {feed.name} in "
-                "extract/sources.yml): "
-                + "; ".join(
-                    f"line {each.line}: {each.reason} ({_shorten(each.content)})"
-                    for each in file.first_rejected
-                )
-                + (
-                    ""
-                    if file.is_next_batch
-                    else f"; see audit.rejected_rows, file_id {file.file_id}"
-                ),
-                file.file_id,
-            )
-        previous = ledger.previous(file)
-        if previous is None:
-            return
-        name, before = previous
-        file.replaces = name if name != file.name else ""
-        if file.is_change or file.is_twin or self.accept_smaller or rows >= feed.min_share * before:
-            return
-        how = f"python -m extract load --accept-smaller {self.source.name}"
-        if self.source.drops:
-            how = (
-                f"move it back and run: python -m orchestrate watch {self.source.name} "
-                "--accept-smaller"
-            )
-        raise FileError(
-            f"{where}: {rows} rows, where {before} were before: less than {feed.min_share:.0%} of "
-            f"them (min_share of feed {feed.name} in extract/sources.yml). If that is right: {how}",
-            file.file_id,
-        )
 
 
 def load(
@@ -284,8 +247,3 @@ def work_folder(source: Source) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _shorten(text: str) -> str:
-    line = text.strip()
-    return repr(line if len(line) <= 80 else f"{line[:80]}…")

@@ -24,8 +24,8 @@ from common.errors import FileError, LoadError
 from common.warehouse import Warehouse
 from extract import destination
 from extract.declaration import Feed, Source
-from extract.destination import LOCK_MILLISECONDS, Load
 from extract.files import RawFile
+from extract.publish import LOCK_MILLISECONDS, Load
 from extract.reader import (
     FILE_ID,
     IS_CHANGE,
@@ -102,7 +102,7 @@ def dlt_source(load: Load, work: Path) -> DltSource:
         [
             _resource(feed, files, work)
             for feed in load.source.feeds
-            if (files := [file for file in load.files if file.feed == feed])
+            if (files := [file for file in load.new if file.feed == feed])
             or feed.name in load.missing
         ],
     )
@@ -110,9 +110,7 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        jobs: list[tuple[int | None, str]] = [
-            (file.file_id, str(file.path)) for file in files if not file.is_twin
-        ]
+        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
         # Of a feed that nothing came for yet, a job that only has its table made.
         for file_id, path in jobs or [(None, "")]:
             job = work / f"{feed.name}_{file_id}.jsonl"
@@ -152,9 +150,9 @@ def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
     # The last one: "connection already closed" came after what closed it.
     errors = [each for each in chain if isinstance(each, psycopg2.Error)]
     message = " ".join(str((errors or chain)[-1]).split())
-    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.files) == 1:
+    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.new) == 1:
         # Beyond what a table of PostgreSQL can hold: too many columns, in all versions together.
-        (file,) = load.files
+        (file,) = load.new
         return FileError(f"{file.opened.where}: {message}", file.file_id)
     return LoadError(f"{load.source.name}: PostgreSQL: {message}")
 

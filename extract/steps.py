@@ -115,12 +115,20 @@ class MicroBatches:
             if not missing:
                 break
             reading = self._open(listed)
-            file = reading.file
-            before, file.rejected_before = ledger.resume(file)
+            file, former = reading.file, ledger.former(reading.file)
+            file.former = former
+            if former and not former.is_same:
+                raise LoadError(
+                    f"{file.name}: is another file, or declared otherwise, than the one of which "
+                    f"{former.row_count} records are loaded: load it whole (python -m extract load "
+                    f"{self._task.source.name})"
+                )
+            if former:
+                file.file_id = former.partition_id
+            before = former.row_count if former else 0
             if reading.row > before + 1:
                 raise LoadError(f"{file.name}: records before {reading.row} were taken back")
             reading.take(before + 1 - reading.row)
-            file.first_row = reading.row
             file.batch = reading.take(missing)
             file.is_complete = reading.is_over
             file.problems.clear()
