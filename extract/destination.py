@@ -7,11 +7,10 @@ last complete load, whatever becomes of this one.
 """
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import psycopg2
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -27,9 +26,8 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from common.errors import LoadError
+from common.errors import FileError, LoadError
 from common.storage import CHUNK_BYTES
-from extract.declaration import Source
 from extract.files import RawFile
 from extract.publish import Load, execute, patiently, publish, reject
 from extract.reader import (
@@ -61,15 +59,14 @@ class Warehouse(postgres):
 
     def __init__(self, credentials: Any = None, load: Load | None = None, **more: Any) -> None:
         """Takes no `load` where data is only read, as by dlt's command line."""
-        super().__init__(credentials=credentials, **more)
+        super().__init__(
+            credentials=credentials,
+            supported_loader_file_formats=["insert_values", "jsonl"],
+            loader_file_format_selector=None,
+            type_mapper=_Types,
+            **more,
+        )
         self.load = load
-
-    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
-        capabilities = super()._raw_capabilities()
-        capabilities.supported_loader_file_formats = ["insert_values", "jsonl"]
-        capabilities.type_mapper = _Types
-        capabilities.loader_file_format_selector = None  # type: ignore[assignment]
-        return capabilities
 
     def capabilities(
         self,
@@ -145,51 +142,67 @@ class WarehouseClient(PostgresClient):
 
     def fill(self, file: RawFile) -> None:
         """Makes a file's table and copies its records into it, or notes what is wrong with it."""
-        is_whole = not file.is_change and file.batch is None
-        lines = file.opened.plain_lines() if is_whole else None
+        is_plain = file.opened.is_plain and not file.is_change and file.batch is None
         with self.load.progress.task(f"{file.opened.where}: into PostgreSQL"):
-            if lines is None or not self._copy_plain(file, lines):
+            if not (is_plain and self._copy_plain(file)):
                 self._copy_records(file)
 
-    def _copy_plain(self, file: RawFile, lines: PlainLines) -> bool:
+    def _copy_plain(self, file: RawFile) -> bool:
         """Copies the file as it is; returns False, and leaves no table, if COPY objects."""
-        try:
-            with self.sql_client.begin_transaction(), self._cursor() as cursor:
-                self._make_table(cursor, file)
-                sequence = self._number(cursor, file)
-                self._copy(cursor, file, lines, file.opened.columns, file.feed.format.delimiter)
-                file.rows = cursor.rowcount
-                if file.rows != lines.lines:
-                    # Quoted line ends: the numbers of lines are not those of records.
-                    raise _NotPlainError
-                execute(cursor, "drop sequence {sequence} cascade", sequence=sequence)
-        except (_NotPlainError, psycopg2.DataError):
-            return False
-        except psycopg2.errors.QueryCanceled:
-            if lines.is_misread:
+        with file.path.open("rb") as content:
+            lines = PlainLines(file.opened, content)
+            try:
+                with self.sql_client.begin_transaction(), self._cursor() as cursor:
+                    self._make_table(cursor, file)
+                    sequence = self._number(cursor, file)
+                    self._copy(cursor, file, lines, file.opened.columns, file.feed.format.delimiter)
+                    file.rows = cursor.rowcount
+                    if file.rows != lines.lines:
+                        # Quoted line ends: the numbers of lines are not those of records.
+                        raise _NotPlainError
+                    execute(cursor, "drop sequence {sequence} cascade", sequence=sequence)
+            except (_NotPlainError, psycopg2.DataError):
                 return False
-            raise
+            except psycopg2.errors.QueryCanceled:
+                if lines.is_misread:
+                    return False
+                raise
         return True
 
     def _copy_records(self, file: RawFile) -> None:
         """Copies the file's records one by one, and those that it rejects to the ledger."""
+        self._sort_out(file)
         with (
-            file.rejects.open("w", encoding="utf-8", newline="") as rejects,
+            file.accepts.open("rb") as accepts,
             self.sql_client.begin_transaction(),
             self._cursor() as cursor,
         ):
-            records = _RecordLines(file, self.load.source, rejects)
             self._make_table(cursor, file)
-            self._copy(cursor, file, records, (LINE, ROW, *file.opened.columns), ",")
-            if records.error:
-                raise records.error
-            file.rows, file.rejected = records.rows, records.rejected
+            self._copy(cursor, file, accepts, (LINE, ROW, *file.opened.columns), ",")
             if cursor.rowcount != file.rows:
-                file.problems.append(f"{file.opened.where}: PostgreSQL took only some of it")
-            rejects.flush()
+                raise LoadError(f"{file.opened.where}: PostgreSQL took only some of it")
             # Those of a next micro-batch are published with it: their file is current already.
             if not file.is_next_batch:
                 reject(cursor, file)
+
+    def _sort_out(self, file: RawFile) -> None:
+        """Writes a file's records as CSV that COPY takes, and those that it rejects apart."""
+        file.rows = file.rejected = 0
+        names = (file.file_id, self.load.source.name, file.feed.name, file.name)
+        with (
+            file.accepts.open("w", encoding="utf-8", newline="") as accepts,
+            file.rejects.open("w", encoding="utf-8", newline="") as rejects,
+        ):
+            good, bad = csv.writer(accepts), csv.writer(rejects)
+            for record in file.records():
+                if not record.reason:
+                    file.rows += 1
+                    good.writerow([record.line, record.row, *record.values])
+                    continue
+                file.rejected += 1
+                bad.writerow([*names, record.line, record.content, record.reason])
+                if file.rejected <= 3:
+                    file.first_rejected.append(record)
 
     def _make_table(self, cursor: extensions.cursor, file: RawFile) -> None:
         """Makes a table like the raw one, whose lineage columns have defaults."""
@@ -246,7 +259,7 @@ class WarehouseClient(PostgresClient):
         self,
         cursor: extensions.cursor,
         file: RawFile,
-        lines: "PlainLines | _RecordLines",
+        lines: PlainLines | BinaryIO,
         columns: Sequence[str],
         delimiter: str,
     ) -> None:
@@ -271,60 +284,24 @@ class CopyJob(RunnableLoadJob):
     """Fills the table of one file."""
 
     def run(self) -> None:
-        """Runs in a thread of dlt's; what goes wrong is kept for whoever started the load."""
+        """Runs in a thread of dlt's; what goes wrong is kept, and fails the load in the end."""
         client: WarehouseClient = self._job_client  # type: ignore[assignment]
-        load = client.load
-        file_id = json.loads(Path(self._file_path).read_text())["file_id"]
-        file = next((file for file in load.files if file.file_id == file_id), None)
+        file_id = json.loads(Path(self._file_path).read_text()).get("file_id")
+        file = next((file for file in client.load.new if file.file_id == file_id), None)
         if file is None:
             # Of a feed that nothing came for yet: dbt finds an empty table.
             return
         try:
             client.fill(file)
         except LoadError as error:
-            file.problems.append(str(error))
+            file.error = FileError(str(error), file_id)
         except psycopg2.errors.ProgramLimitExceeded as error:
             # A row of so many columns does not fit into a page.
-            file.problems.append(f"{file.opened.where}: {' '.join(str(error).split())}")
-        except Exception as error:
-            load.failures.append(error)
-            raise
+            message = " ".join(str(error).split())
+            file.error = FileError(f"{file.opened.where}: {message}", file_id)
+        except Exception as error:  # noqa: BLE001
+            file.error = error
 
 
 class _NotPlainError(Exception):
     """A file must be read record by record after all."""
-
-
-class _RecordLines:
-    """A file's records as CSV, for COPY to read; rejected ones are written to `rejects`."""
-
-    def __init__(self, file: RawFile, source: Source, rejects: TextIO) -> None:
-        self.rows = 0
-        self.rejected = 0
-        self.error: LoadError | None = None
-        self._file = file
-        self._records = file.records()
-        self._lineage = (file.file_id, source.name, file.feed.name, file.name)
-        self._reject = csv.writer(rejects).writerow
-
-    def read(self, size: int = -1) -> bytes:
-        """Returns the next records, about `size` bytes of them; b"" at the end."""
-        text = io.StringIO(newline="")
-        write = csv.writer(text).writerow
-        try:
-            for record in self._records:
-                if record.reason:
-                    self.rejected += 1
-                    self._reject([*self._lineage, record.line, record.content, record.reason])
-                    if self.rejected <= 3:
-                        self._file.first_rejected.append(record)
-                    continue
-                self.rows += 1
-                write([record.line, record.row, *record.values])
-                if text.tell() >= size // 4:
-                    break
-        except LoadError as error:
-            # psycopg2 would make an error of its own of it.
-            self.error = error
-            return b""
-        return text.getvalue().encode()

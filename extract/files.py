@@ -44,7 +44,7 @@ class RawFile:
     (without processed/<load>/). `load_id` is the load that brought what it holds. If a partition
     holds its bytes already, `partition_id` is that one; else its own, which bears its `file_id`.
     `rows` and `rejected` count records; `rows` is None if nothing changes in raw. `batch` are the
-    records of a micro-batch. `first_rejected` are for messages, `problems` what keeps its load from
+    records of a micro-batch. `first_rejected` are for messages, `error` is what keeps its load from
     being published.
     """
 
@@ -65,7 +65,7 @@ class RawFile:
     replaces: str = ""
     batch: list[Record] | None = None
     is_complete: bool = True
-    problems: list[str] = field(default_factory=list)
+    error: Exception | None = None
 
     @property
     def is_change(self) -> bool:
@@ -86,6 +86,11 @@ class RawFile:
     def table(self) -> str:
         """The table that its records are copied to: its partition, to be, of the raw table."""
         return f"{self.feed.name}_{self.file_id}" + ("_next" if self.is_next_batch else "")
+
+    @property
+    def accepts(self) -> Path:
+        """Where its records are written as CSV if COPY cannot take the file as it is."""
+        return self.path.with_name(f"{self.table}.accepted")
 
     @property
     def rejects(self) -> Path:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Identifier
 
@@ -56,61 +57,62 @@ def as_owner(warehouse: Warehouse) -> Warehouse:
     return replace(warehouse, role=owner)
 
 
+@contextmanager
+def locked_ledger(source: Source, warehouse: Warehouse) -> Iterator["Ledger"]:
+    """Gives the ledger of a source to one load at a time; raises LoadError if the server fails."""
+    try:
+        with closing(warehouse.connect()) as connection:
+            ledger = Ledger(connection, source)
+            ledger.prepare()
+            ledger.lock()
+            ledger.clean_up()
+            yield ledger
+    except psycopg2.Error as error:
+        message = " ".join(str(error).split())
+        raise LoadError(f"{source.name}: PostgreSQL: {message}") from error
+
+
 class Ledger:
-    """Reads and writes the ledger of one source, over one connection that holds its lock."""
+    """Reads and writes the ledger of one source, over one connection."""
 
     def __init__(self, connection: extensions.connection, source: Source) -> None:
         self._connection = connection
         self._source = source
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lets one load of the source run at a time; the server frees the lock of a dead one.
-
-        Waits LOCK_SECONDS for another load, then raises LoadError. Cleans up behind a killed one.
-        """
+    def prepare(self) -> None:
+        """Makes the ledger if there is none; raises LoadError for an older version's."""
         with self.transaction() as cursor:
             # Two first loads at once would otherwise both make the schema.
             cursor.execute("select pg_advisory_xact_lock(hashtext('extract: schema'))")
             cursor.execute(
-                """
-                select
-                    to_regclass('audit.files') is not null,
-                    exists (
-                        select from pg_attribute
-                        where
-                            attrelid = to_regclass('audit.files')
-                            and attname = 'partition_id'
-                    )
-                """
+                "select array_agg(attname::text) from pg_attribute "
+                "where attrelid = to_regclass('audit.files')"
             )
-            is_there, is_ours = cursor.fetchall()[0]
-            if is_there and not is_ours:
+            ((columns,),) = cursor.fetchall()
+            if columns is None:
+                cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
+            elif "partition_id" not in columns:
                 raise LoadError(
                     "the raw data in this database was loaded by an older version of this project: "
                     "drop the schemas audit, raw_* and all that dbt made, whose load "
                     "ids begin anew (of the embedded server: make clean), and load again"
                 )
-            if not is_there:
-                cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
-        key = f"extract: {self._source.name}"
+
+    def lock(self) -> None:
+        """Waits LOCK_SECONDS for another load of the source to end, then raises LoadError.
+
+        The lock is the connection's: the server frees that of a dead load.
+        """
         with self.transaction() as cursor:
             # The server needs a moment to notice that a killed load is gone.
             cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
             try:
+                key = f"extract: {self._source.name}"
                 cursor.execute("select pg_advisory_lock(hashtext(%s))", (key,))
             except errors.LockNotAvailable as error:
                 raise LoadError(
                     f"{self._source.name}: another load of it is running; try again when it is done"
                 ) from error
-        try:
-            self._fail_interrupted()
-            yield
-        finally:
-            if not self._connection.closed:
-                self._connection.rollback()
-                with self.transaction() as cursor:
-                    cursor.execute("select pg_advisory_unlock(hashtext(%s))", (key,))
 
     def changed(self, found: Sequence[RawFile]) -> list[RawFile]:
         """Returns those of the files that are not loaded in just this version.
@@ -234,7 +236,7 @@ class Ledger:
         )
         return Former(*rows[0]) if rows else None
 
-    def fail(self, load_id: int, error: str, file_id: int | None = None) -> None:
+    def fail(self, error: str, file_id: int | None = None) -> None:
         """Closes a load that did not succeed and removes the rows that it had copied.
 
         What it rejected stays to be looked at. `file_id` is the file that was the reason, if one.
@@ -243,27 +245,22 @@ class Ledger:
             """
             update audit.loads
             set status = 'failed', ended_at = clock_timestamp(), error = %(error)s
-            where load_id = %(load_id)s and status = 'running';
+            where source = %(source)s and status = 'running';
             update audit.files
             set
                 status = 'failed',
                 ended_at = clock_timestamp(),
                 error = case when file_id = %(file_id)s then %(error)s end
-            where load_id = %(load_id)s and status = 'running'
+            where source = %(source)s and status = 'running'
             """,
-            load_id=load_id,
             error=error,
             file_id=file_id,
         )
         self._drop_unpublished()
 
-    def _fail_interrupted(self) -> None:
-        interrupted = self._fetch(
-            "select load_id from audit.loads where source = %(source)s and status = 'running'"
-        )
-        for (load_id,) in interrupted:
-            self.fail(load_id, "interrupted")
-        # Of a raw table that somebody dropped, the files are to be loaded anew.
+    def clean_up(self) -> None:
+        """Fails a load that was killed; of raw tables that somebody dropped, forgets the files."""
+        self.fail("interrupted")
         self._fetch(
             """
             update audit.files
@@ -279,8 +276,6 @@ class Ledger:
             """,
             schema=self._source.raw_schema,
         )
-        # What the server committed for a killed load after the cleaning up behind it.
-        self._drop_unpublished()
 
     def _drop_unpublished(self) -> None:
         """Drops the tables that a load filled and did not attach to their raw table."""
@@ -316,11 +311,11 @@ class Ledger:
 def is_loaded(source: Source, warehouse: Warehouse) -> bool:
     """Returns whether anything of the source is visible in the warehouse."""
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('audit.files') is not null")
-        if cursor.fetchone() != (True,):
+        try:
+            cursor.execute(
+                "select exists (select from audit.files where source = %s and is_current)",
+                (source.name,),
+            )
+        except errors.UndefinedTable:
             return False
-        cursor.execute(
-            "select exists (select from audit.files where source = %s and is_current)",
-            (source.name,),
-        )
         return cursor.fetchone() == (True,)

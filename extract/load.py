@@ -6,9 +6,10 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import psycopg2
@@ -20,7 +21,7 @@ from common.warehouse import Warehouse
 from extract.api import open_api
 from extract.declaration import Source
 from extract.files import RawFile, find_files
-from extract.ledger import Ledger, as_owner
+from extract.ledger import Ledger, as_owner, locked_ledger
 from extract.publish import Load, patiently, publish
 from extract.reader import CsvFile
 
@@ -73,18 +74,6 @@ class Task:
     progress: Progress = field(default_factory=lambda: Progress(enabled=False))
     accept_smaller: bool = False
 
-    @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """Gives the source's ledger, locked; raises LoadError if the server fails."""
-        try:
-            with closing(self.warehouse.connect()) as connection:
-                ledger = Ledger(connection, self.source)
-                with ledger.locked():
-                    yield ledger
-        except psycopg2.Error as error:
-            message = " ".join(str(error).split())
-            raise LoadError(f"{self.source.name}: PostgreSQL: {message}") from error
-
     def load(self, ledger: Ledger, files: Sequence[RawFile], work: Path) -> None:
         """Loads the files; they become visible together, or not at all.
 
@@ -124,7 +113,7 @@ class Task:
                 file.rows = None
             with suppress(psycopg2.Error):
                 file_id = error.file_id if isinstance(error, FileError) else None
-                ledger.fail(load_id, str(error) or type(error).__name__, file_id)
+                ledger.fail(str(error) or type(error).__name__, file_id)
             raise
 
     def download(self, file: RawFile, work: Path) -> None:
@@ -193,7 +182,7 @@ def load(
         progress or Progress(enabled=False),
         accept_smaller or source.name in os.environ.get("ACCEPT_SMALLER", "").split(),
     )
-    with task.ledger() as ledger:
+    with locked_ledger(source, task.warehouse) as ledger:
         changed = ledger.changed(found)
         if changed or ledger.missing():
             with work_folder(source) as work:
@@ -235,15 +224,8 @@ def work_folder(source: Source) -> Iterator[Path]:
     for left in WORK.glob(f"{source.name}.*"):
         if not psutil.pid_exists(int(left.suffix[1:])):
             shutil.rmtree(left, ignore_errors=True)
-    number = 0
-    while True:
-        folder = WORK / f"{source.name}.{number}.{os.getpid()}"
-        try:
-            folder.mkdir(parents=True)
-            break
-        except FileExistsError:
-            number += 1
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(
+        prefix=f"{source.name}.", suffix=f".{os.getpid()}", dir=WORK, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)

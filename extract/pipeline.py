@@ -110,11 +110,11 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        jobs: list[tuple[int | None, str]] = [(file.file_id, str(file.path)) for file in files]
+        pointers = [{"file_id": file.file_id, "path": str(file.path)} for file in files]
         # Of a feed that nothing came for yet, a job that only has its table made.
-        for file_id, path in jobs or [(None, "")]:
-            job = work / f"{feed.name}_{file_id}.jsonl"
-            job.write_text(json.dumps({"file_id": file_id, "path": path}))
+        for number, pointer in enumerate(pointers or [{}]):
+            job = work / f"{feed.name}.{number}.jsonl"
+            job.write_text(json.dumps(pointer))
             yield dlt.mark.with_file_import(str(job), "jsonl")
 
     names = [
@@ -131,19 +131,24 @@ def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
 def _credentials(warehouse: Warehouse) -> Any:
     from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
-    credentials = PostgresCredentials()
-    credentials.host, credentials.port = warehouse.host, warehouse.port
-    credentials.username, credentials.database = warehouse.user, warehouse.database
-    credentials.password = warehouse.password
     options = f"{warehouse.options} -c lock_timeout={LOCK_MILLISECONDS}"
-    credentials.query = {"options": options, "application_name": "extract"}
+    credentials = PostgresCredentials(
+        {
+            "host": warehouse.host,
+            "port": warehouse.port,
+            "username": warehouse.user,
+            "password": warehouse.password,
+            "database": warehouse.database,
+            "query": {"options": options, "application_name": "extract"},
+        }
+    )
     credentials.resolve()
     return credentials
 
 
 def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
     """Returns what made a run fail, out of what dlt and psycopg2 wrap around it."""
-    chain = [each for cause in (*load.failures, error) for each in _causes(cause)]
+    chain = list(_causes(error))
     for each in chain:
         if isinstance(each, LoadError | KeyboardInterrupt):
             return each

@@ -5,7 +5,7 @@ Readers see the rows of the last complete load, whatever becomes of this one.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ _IN_USE = (psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled)
 
 @dataclass
 class Load:
-    """One load of a source: what is to be published, and what went wrong before."""
+    """One load of a source: what is to be published."""
 
     source: Source
     load_id: int
@@ -39,7 +39,6 @@ class Load:
     accept_smaller: bool
     # Feeds without a raw table.
     missing: Sequence[str]
-    failures: list[BaseException] = field(default_factory=list)
 
     @property
     def new(self) -> list[RawFile]:
@@ -47,9 +46,9 @@ class Load:
         return [file for file in self.files if not file.partition_id]
 
     def check(self, file: RawFile) -> None:
-        """Raises FileError if it is broken, if too much was rejected, or if too little arrived."""
-        if file.problems:
-            raise FileError(file.problems[0], file.file_id)
+        """Raises what went wrong with it, FileError if too much was rejected or too little came."""
+        if file.error:
+            raise file.error
         feed, former, where, rows = file.feed, file.former, file.opened.where, file.rows or 0
         count, rejected = rows + file.rejected, file.rejected
         if former and file.is_next_batch:
