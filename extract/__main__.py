@@ -80,19 +80,17 @@ def _status() -> None:
     """Prints the current files; raises LoadError for a user who may not see the ledger."""
     try:
         _print_status()
+    except psycopg2.errors.UndefinedTable:
+        print("Nothing was loaded yet.")
     except psycopg2.errors.InsufficientPrivilege as error:
         raise LoadError(
             "what is loaded stands in schema audit, which members of loader and transformer may "
-            f"read: {str(error).strip()}"
+            f"read: {error.diag.message_primary}"
         ) from error
 
 
 def _print_status() -> None:
     with closing(find_warehouse().connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('audit.files') is not null")
-        if cursor.fetchone() != (True,):
-            print("Nothing was loaded yet.")
-            return
         cursor.execute(
             """
             select source, file, row_count - rejected_count, rejected_count, ended_at, load_id

@@ -6,7 +6,6 @@ after, and has as many records as it says.
 """
 
 import csv
-import json
 import os
 import re
 import time
@@ -183,7 +182,7 @@ class _Pages:
                     f"{wait:.0f} s: load again then"
                 )
             return True
-        return bool(response.ok) and not _is_json(response.content)
+        return bool(response.ok) and not _is_json(response)
 
     def _meta(self, client: "RESTClient") -> Mapping[str, Any]:
         """Returns what the API says about itself: the total, and numbers by this and that."""
@@ -219,7 +218,7 @@ class _Pages:
         for number, page in enumerate(pages, start=1):
             where = f"{self._where}?page={number}"
             known = len(records)
-            for record in _records(page.response.content, where):
+            for record in _records(page.response, where):
                 records[_key(record, self._feed, where)] = record
             if len(records) == known:
                 # The end; or a server that answers the same page for ever.
@@ -241,22 +240,18 @@ def _retry_after(value: str) -> float:
         return 0
 
 
-def _is_json(content: bytes) -> bool:
+def _is_json(response: "Response") -> bool:
     try:
-        _parse(content)
+        response.json()
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _parse(content: bytes) -> Any:
-    """Parses JSON; numbers with a fraction stay as they are spelt: 0.10 is not 0.1."""
-    return simplejson.loads(content.decode(json.detect_encoding(content)), use_decimal=True)
-
-
-def _records(content: bytes, where: str) -> list[Record]:
-    """Returns the records of a page."""
-    records = _parse(content)
+def _records(response: "Response", where: str) -> list[Record]:
+    """Returns the records of a page; numbers with a fraction stay as spelt: 0.10 is not 0.1."""
+    # requests takes simplejson where that is installed, as it is with dlt.
+    records = response.json(use_decimal=True)
     if not isinstance(records, list):
         raise LoadError(f"{where}: expected a list of records, found {str(records)[:80]!r}")
     for record in records:

@@ -7,14 +7,10 @@ last complete load, whatever becomes of this one.
 """
 
 import csv
-import io
 import json
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO
 
 import psycopg2
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -24,7 +20,6 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations import postgres
-from dlt.destinations.exceptions import DatabaseTransientException
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresClient
@@ -32,11 +27,9 @@ from psycopg2 import extensions
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from common.errors import FileError, LoadError
-from common.progress import Progress
 from common.storage import CHUNK_BYTES
-from extract import ledger
-from extract.declaration import Source
 from extract.files import RawFile
+from extract.publish import Load, execute, patiently, publish, reject
 from extract.reader import (
     COPY_QUOTE,
     FILE_ID,
@@ -48,32 +41,6 @@ from extract.reader import (
     SOURCE_FILE,
     PlainLines,
 )
-
-# Replacing rows takes a lock that readers wait for. It is given up before PostgreSQL would look for
-# a deadlock (deadlock_timeout, 1 s), so that no reader is ever its victim, and tried again.
-LOCK_MILLISECONDS = 500
-LOCK_ATTEMPTS = 60
-
-# By lock_timeout, and by statement_timeout.
-_IN_USE = (psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled)
-
-T = TypeVar("T")
-
-
-@dataclass
-class Load:
-    """One load of a source: what the destination has to know of it, and what went wrong in it."""
-
-    source: Source
-    load_id: int
-    loaded_at: datetime
-    files: Sequence[RawFile]
-    progress: Progress
-    # Feeds without a raw table.
-    missing: Sequence[str]
-    # Looks at what was rejected, and at how many rows there are; raises FileError.
-    check: Callable[[RawFile], None]
-    failures: list[BaseException] = field(default_factory=list)
 
 
 class _Types(PostgresTypeMapper):
@@ -92,15 +59,14 @@ class Warehouse(postgres):
 
     def __init__(self, credentials: Any = None, load: Load | None = None, **more: Any) -> None:
         """Takes no `load` where data is only read, as by dlt's command line."""
-        super().__init__(credentials=credentials, **more)
+        super().__init__(
+            credentials=credentials,
+            supported_loader_file_formats=["insert_values", "jsonl"],
+            loader_file_format_selector=None,
+            type_mapper=_Types,
+            **more,
+        )
         self.load = load
-
-    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
-        capabilities = super()._raw_capabilities()
-        capabilities.supported_loader_file_formats = ["insert_values", "jsonl"]
-        capabilities.type_mapper = _Types
-        capabilities.loader_file_format_selector = None  # type: ignore[assignment]
-        return capabilities
 
     def capabilities(
         self,
@@ -150,220 +116,150 @@ class WarehouseClient(PostgresClient):
         super().initialize_storage(truncate_tables)  # type: ignore[arg-type]
         with self.sql_client.begin_transaction(), self._cursor() as cursor:
             schema = Identifier(self.load.source.files_schema)
-            _execute(cursor, "create schema if not exists {schema}", schema=schema)
+            execute(cursor, "create schema if not exists {schema}", schema=schema)
 
     def update_stored_schema(self, *arguments: Any, **named: Any) -> Any:
         """Makes raw tables, or adds columns to them, as soon as nobody reads them."""
         update = super().update_stored_schema
         # dlt trusts the version that it stored, even if somebody dropped a table since.
         named["force"] = named.get("force", False) or bool(self.load.missing)
-        return self._patiently(lambda: update(*arguments, **named))
+        return patiently(self.load.source, lambda: update(*arguments, **named))
 
     def complete_load(self, load_id: str) -> None:
         """Publishes all files of the load, and dlt's record of it, in one transaction.
 
         Raises FileError if one of them is broken, LoadError if the tables stay in use.
         """
-        for file in self.load.files:
-            if file.problems:
-                raise FileError(file.problems[0], file.file_id)
+        for file in self.load.new:
             self.load.check(file)
 
-        def publish() -> None:
+        def task() -> None:
             with self.sql_client.begin_transaction(), self._cursor() as cursor:
-                for file in self.load.files:
-                    ledger.publish(cursor, self.load.load_id, file)
-                replaced = [
-                    ledger.replace_by(cursor, self.load.source, self.load.load_id, file)
-                    for file in self.load.files
-                ]
-                pairs = list(zip(self.load.files, replaced, strict=True))
-                self._lock(cursor, [file.feed.name for file, tables in pairs if tables])
-                for file, tables in pairs:
-                    self._publish(cursor, file, tables)
-                ledger.complete(cursor, self.load.source, self.load.load_id, self.load.files)
+                publish(cursor, self.load)
                 super(WarehouseClient, self).complete_load(load_id)
 
-        self._patiently(publish)
-
-    def _lock(self, cursor: extensions.cursor, feeds: Sequence[str]) -> None:
-        """Locks the raw tables that lose rows, all of them within LOCK_MILLISECONDS."""
-        if feeds:
-            # lock_timeout is for each of them, statement_timeout for all.
-            cursor.execute(f"set local statement_timeout = {LOCK_MILLISECONDS}")
-            _execute(
-                cursor,
-                "lock table only {tables} in access exclusive mode",
-                tables=SQL(", only ").join(
-                    Identifier(self.load.source.raw_schema, name) for name in feeds
-                ),
-            )
-            cursor.execute("set local statement_timeout = default")
-
-    def _publish(self, cursor: extensions.cursor, file: RawFile, replaced: Sequence[str]) -> None:
-        """Attaches a file's table to the raw table, in place of those that it replaces."""
-        source = self.load.source
-        names = {
-            "raw": Identifier(source.raw_schema, file.feed.name),
-            "table": Identifier(source.files_schema, self._table(file)),
-            "file_id": Literal(file.file_id),
-        }
-        for table in replaced:
-            _execute(
-                cursor, "drop table {old}", old=Identifier(source.files_schema, table), **names
-            )
-        if file.is_twin:
-            file.rows = 0
-            return
-        if file.is_next_batch:
-            self._reject(cursor, file)
-            columns = SQL(", ").join(map(Identifier, self.schema.get_table_columns(file.feed.name)))
-            _execute(
-                cursor,
-                "insert into {raw} ({columns}) select {columns} from {table}; drop table {table}",
-                columns=columns,
-                **names,
-            )
-        else:
-            _execute(
-                cursor,
-                "alter table {raw} attach partition {table} for values in ({file_id})",
-                **names,
-            )
+        patiently(self.load.source, task)
 
     def fill(self, file: RawFile) -> None:
         """Makes a file's table and copies its records into it, or notes what is wrong with it."""
-        lines = (
-            file.opened.plain_lines() if not (file.is_change or file.batch is not None) else None
-        )
+        is_plain = file.opened.is_plain and not file.is_change and file.batch is None
         with self.load.progress.task(f"{file.opened.where}: into PostgreSQL"):
-            if lines is None or not self._copy_plain(file, lines):
+            if not (is_plain and self._copy_plain(file)):
                 self._copy_records(file)
 
-    def _copy_plain(self, file: RawFile, lines: PlainLines) -> bool:
+    def _copy_plain(self, file: RawFile) -> bool:
         """Copies the file as it is; returns False, and leaves no table, if COPY objects."""
-        try:
-            with self.sql_client.begin_transaction(), self._cursor() as cursor:
-                self._make_table(cursor, file, numbered_from=file.opened.header_lines + 1)
-                self._copy(cursor, file, lines, file.opened.columns, file.feed.format.delimiter)
-                file.rows = cursor.rowcount
-                if file.rows != lines.lines:
-                    # Quoted line ends: the numbers of lines are not those of records.
-                    raise _NotPlainError
-                self._end_numbering(cursor, file)
-        except _NotPlainError:
-            return False
-        except psycopg2.errors.QueryCanceled:
-            if lines.is_misread:
+        with file.path.open("rb") as content:
+            lines = PlainLines(file.opened, content)
+            try:
+                with self.sql_client.begin_transaction(), self._cursor() as cursor:
+                    self._make_table(cursor, file)
+                    sequence = self._number(cursor, file)
+                    self._copy(cursor, file, lines, file.opened.columns, file.feed.format.delimiter)
+                    file.rows = cursor.rowcount
+                    if file.rows != lines.lines:
+                        # Quoted line ends: the numbers of lines are not those of records.
+                        raise _NotPlainError
+                    execute(cursor, "drop sequence {sequence} cascade", sequence=sequence)
+            except (_NotPlainError, psycopg2.DataError):
                 return False
-            raise
-        except psycopg2.DataError:
-            return False
+            except psycopg2.errors.QueryCanceled:
+                if lines.is_misread:
+                    return False
+                raise
         return True
 
     def _copy_records(self, file: RawFile) -> None:
         """Copies the file's records one by one, and those that it rejects to the ledger."""
-        with _rejects(file).open("w", encoding="utf-8", newline="") as rejects:
-            stream = _RecordLines(file, self.load.source, rejects)
-            self._copy_stream(file, stream)
-        # Those of a next micro-batch are published with it: their file is current already.
-        if not file.is_next_batch:
-            with self.sql_client.begin_transaction(), self._cursor() as cursor:
-                self._reject(cursor, file)
-
-    def _copy_stream(self, file: RawFile, stream: "_RecordLines") -> None:
-        with self.sql_client.begin_transaction(), self._cursor() as cursor:
+        self._sort_out(file)
+        with (
+            file.accepts.open("rb") as accepts,
+            self.sql_client.begin_transaction(),
+            self._cursor() as cursor,
+        ):
             self._make_table(cursor, file)
-            columns = (LINE, ROW, *file.opened.columns)
-            self._copy(cursor, file, stream, columns, ",")
-            if stream.error:
-                raise stream.error
-            file.rows, file.rejected = stream.rows, stream.rejected
-            if cursor.rowcount != stream.rows:
-                file.problems.append(f"{file.opened.where}: PostgreSQL took only some of it")
+            self._copy(cursor, file, accepts, (LINE, ROW, *file.opened.columns), ",")
+            if cursor.rowcount != file.rows:
+                raise LoadError(f"{file.opened.where}: PostgreSQL took only some of it")
+            # Those of a next micro-batch are published with it: their file is current already.
+            if not file.is_next_batch:
+                reject(cursor, file)
 
-    def _reject(self, cursor: extensions.cursor, file: RawFile) -> None:
-        """Copies a file's rejected records to the ledger."""
-        with _rejects(file).open("rb") as rejects:
-            cursor.copy_expert(
-                "copy audit.rejected_rows from stdin (format csv, encoding 'utf-8')", rejects
-            )
+    def _sort_out(self, file: RawFile) -> None:
+        """Writes a file's records as CSV that COPY takes, and those that it rejects apart."""
+        file.rows = file.rejected = 0
+        names = (file.file_id, self.load.source.name, file.feed.name, file.name)
+        with (
+            file.accepts.open("w", encoding="utf-8", newline="") as accepts,
+            file.rejects.open("w", encoding="utf-8", newline="") as rejects,
+        ):
+            good, bad = csv.writer(accepts), csv.writer(rejects)
+            for record in file.records():
+                if not record.reason:
+                    file.rows += 1
+                    good.writerow([record.line, record.row, *record.values])
+                    continue
+                file.rejected += 1
+                bad.writerow([*names, record.line, record.content, record.reason])
+                if file.rejected <= 3:
+                    file.first_rejected.append(record)
 
-    def _table(self, file: RawFile) -> str:
-        """Returns the name of the table that a file's records are copied to."""
-        return f"{file.table}_next" if file.is_next_batch else file.table
-
-    def _make_table(
-        self, cursor: extensions.cursor, file: RawFile, numbered_from: int | None = None
-    ) -> None:
+    def _make_table(self, cursor: extensions.cursor, file: RawFile) -> None:
         """Makes a table like the raw one, whose lineage columns have defaults."""
-        source = self.load.source
-        table = Identifier(source.files_schema, self._table(file))
-        _execute(
-            cursor,
-            "create table {table} (like {raw}, check ({file_id} = {id}))",
-            table=table,
-            raw=Identifier(source.raw_schema, file.feed.name),
-            file_id=Identifier(FILE_ID),
-            id=Literal(file.file_id),
-        )
-        defaults: dict[str, Composable] = {
+        table = self._identifier(file.table)
+        values: dict[str, Composable] = {
             FILE_ID: Literal(file.file_id),
             SOURCE_FILE: Literal(file.name),
             LOAD_ID: Literal(self.load.load_id),
             LOADED_AT: Literal(self.load.loaded_at),
+            IS_CHANGE: Literal(file.is_change),
         }
-        if file.feed.changes:
-            defaults[IS_CHANGE] = Literal(file.is_change)
-            _execute(
-                cursor,
-                "alter table {table} add check ({column} = {value})",
-                table=table,
-                column=Identifier(IS_CHANGE),
-                value=Literal(file.is_change),
-            )
-        for column, start in self._numbering(numbered_from).items():
-            sequence = f"{self._table(file)}{column}"
-            _execute(
-                cursor,
-                "create unlogged sequence {sequence} minvalue {start} cache 1000 "
-                "owned by {table}.{column}",
-                sequence=Identifier(source.files_schema, sequence),
-                start=Literal(start),
-                table=table,
-                column=Identifier(column),
-            )
-            name = Literal(f'"{source.files_schema}"."{sequence}"')
-            defaults[column] = SQL("nextval({})").format(name)
-        _execute(
+        if not file.feed.changes:
+            del values[IS_CHANGE]
+        # By a check PostgreSQL knows without a scan what may be in the table.
+        execute(
             cursor,
-            "alter table {table} {defaults}",
+            "create table {table} (like {raw}, {checks}); alter table {table} {defaults}",
             table=table,
+            raw=Identifier(self.load.source.raw_schema, file.feed.name),
+            checks=SQL(", ").join(
+                SQL("check ({} = {})").format(Identifier(column), values[column])
+                for column in (FILE_ID, IS_CHANGE)
+                if column in values
+            ),
             defaults=SQL(", ").join(
                 SQL("alter {} set default {}").format(Identifier(column), value)
-                for column, value in defaults.items()
+                for column, value in values.items()
             ),
         )
 
-    def _numbering(self, numbered_from: int | None) -> dict[str, int]:
-        return {} if numbered_from is None else {LINE: numbered_from, ROW: 1}
+    def _number(self, cursor: extensions.cursor, file: RawFile) -> Identifier:
+        """Has a table number its lines; returns the sequence that does, to be dropped after it."""
+        name = f"{file.table}{LINE}"
+        sequence = self._identifier(name)
+        execute(
+            cursor,
+            "create unlogged sequence {sequence} minvalue {first} cache 1000; alter table {table} "
+            "alter {line} set default nextval({name}), "
+            "alter {row} set default currval({name}) - {header}",
+            sequence=sequence,
+            first=Literal(file.opened.header_lines + 1),
+            table=self._identifier(file.table),
+            line=Identifier(LINE),
+            row=Identifier(ROW),
+            name=Literal(f'"{self.load.source.files_schema}"."{name}"'),
+            header=Literal(file.opened.header_lines),
+        )
+        return sequence
 
-    def _end_numbering(self, cursor: extensions.cursor, file: RawFile) -> None:
-        schema = self.load.source.files_schema
-        for column in (LINE, ROW):
-            _execute(
-                cursor,
-                "alter table {table} alter {column} drop default; drop sequence {sequence}",
-                table=Identifier(schema, self._table(file)),
-                column=Identifier(column),
-                sequence=Identifier(schema, f"{self._table(file)}{column}"),
-            )
+    def _identifier(self, name: str) -> Identifier:
+        return Identifier(self.load.source.files_schema, name)
 
     def _copy(
         self,
         cursor: extensions.cursor,
         file: RawFile,
-        lines: "PlainLines | _RecordLines",
+        lines: PlainLines | BinaryIO,
         columns: Sequence[str],
         delimiter: str,
     ) -> None:
@@ -371,7 +267,7 @@ class WarehouseClient(PostgresClient):
             "copy {table} ({columns}) from stdin (format csv, freeze true, delimiter {delimiter}, "
             "quote {quote}, force_null ({text}), encoding 'utf-8')"
         ).format(
-            table=Identifier(self.load.source.files_schema, self._table(file)),
+            table=self._identifier(file.table),
             columns=SQL(", ").join(map(Identifier, columns)),
             delimiter=Literal(delimiter),
             quote=Literal(COPY_QUOTE),
@@ -383,88 +279,29 @@ class WarehouseClient(PostgresClient):
         cursor: extensions.cursor = self.sql_client.native_connection.cursor()
         return cursor
 
-    def _patiently(self, task: Callable[[], T]) -> T:
-        """Does the task again and again while readers hold the tables (see LOCK_MILLISECONDS)."""
-        for _ in range(LOCK_ATTEMPTS):
-            try:
-                return task()
-            except (*_IN_USE, DatabaseTransientException) as error:
-                if not isinstance(getattr(error, "dbapi_exception", error), _IN_USE):
-                    raise
-            time.sleep(LOCK_MILLISECONDS / 1000)
-        raise LoadError(
-            f"{self.load.source.name}: the tables in {self.load.source.raw_schema} were in use for "
-            f"{LOCK_ATTEMPTS * LOCK_MILLISECONDS * 2 / 1000:.0f} s: load again later"
-        )
-
 
 class CopyJob(RunnableLoadJob):
     """Fills the table of one file."""
 
     def run(self) -> None:
-        """Runs in a thread of dlt's; what goes wrong is kept for whoever started the load."""
+        """Runs in a thread of dlt's; what goes wrong is kept, and fails the load in the end."""
         client: WarehouseClient = self._job_client  # type: ignore[assignment]
-        load = client.load
-        file_id = json.loads(Path(self._file_path).read_text())["file_id"]
-        file = next((file for file in load.files if file.file_id == file_id), None)
+        file_id = json.loads(Path(self._file_path).read_text()).get("file_id")
+        file = next((file for file in client.load.new if file.file_id == file_id), None)
         if file is None:
             # Of a feed that nothing came for yet: dbt finds an empty table.
             return
         try:
             client.fill(file)
         except LoadError as error:
-            file.problems.append(str(error))
+            file.error = FileError(str(error), file_id)
         except psycopg2.errors.ProgramLimitExceeded as error:
             # A row of so many columns does not fit into a page.
-            file.problems.append(f"{file.opened.where}: {' '.join(str(error).split())}")
-        except Exception as error:
-            load.failures.append(error)
-            raise
+            message = " ".join(str(error).split())
+            file.error = FileError(f"{file.opened.where}: {message}", file_id)
+        except Exception as error:  # noqa: BLE001
+            file.error = error
 
 
 class _NotPlainError(Exception):
     """A file must be read record by record after all."""
-
-
-def _rejects(file: RawFile) -> Path:
-    """Returns where a file's rejected records are kept, as CSV, until the ledger has them."""
-    return file.path.with_name(f"{file.table}.rejected")
-
-
-class _RecordLines:
-    """A file's records as CSV, for COPY to read; rejected ones are written to `rejects`."""
-
-    def __init__(self, file: RawFile, source: Source, rejects: TextIO) -> None:
-        self.rows = 0
-        self.rejected = 0
-        self.error: LoadError | None = None
-        self._file = file
-        self._records = file.records()
-        self._lineage = (file.file_id, source.name, file.feed.name, file.name)
-        self._reject = csv.writer(rejects).writerow
-
-    def read(self, size: int = -1) -> bytes:
-        """Returns the next records, about `size` bytes of them; b"" at the end."""
-        text = io.StringIO(newline="")
-        write = csv.writer(text).writerow
-        try:
-            for record in self._records:
-                if record.reason:
-                    self.rejected += 1
-                    self._reject([*self._lineage, record.line, record.content, record.reason])
-                    if self.rejected <= 3:
-                        self._file.first_rejected.append(record)
-                    continue
-                self.rows += 1
-                write([record.line, record.row, *record.values])
-                if text.tell() >= size // 4:
-                    break
-        except LoadError as error:
-            # psycopg2 would make an error of its own of it.
-            self.error = error
-            return b""
-        return text.getvalue().encode()
-
-
-def _execute(cursor: extensions.cursor, sql: str, **names: Composable) -> None:
-    cursor.execute(SQL(sql).format(**names))

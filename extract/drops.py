@@ -7,19 +7,16 @@ and its bytes are known if they were loaded.
 """
 
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-
-import psycopg2
 
 from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import Object, source_bucket
 from common.warehouse import Warehouse
 from extract.declaration import Source
 from extract.files import ERROR, PROCESSED, RawFile, match
-from extract.ledger import Ledger, as_owner
 from extract.load import LoadResult, load
 
 
@@ -132,7 +129,7 @@ class Drops:
             # Its new version will be loaded after its quiet period.
             return Drop(key, result, f"{key}: changed since it was listed")
         try:
-            target = f"{PROCESSED}/{self._load_of(file)}/{key}"
+            target = f"{PROCESSED}/{file.load_id}/{key}"
             moved_to = self._move(file.item, _free(target, file.item, there), there)
         except LoadError as error:
             # It changed meanwhile, most likely: its new version will be loaded next.
@@ -144,13 +141,6 @@ class Drops:
         there[target] = moved
         self._moved[target] = (moved, item.key)
         return target
-
-    def _load_of(self, file: RawFile) -> int:
-        try:
-            with closing(as_owner(self._warehouse).connect()) as connection:
-                return Ledger(connection, self._source).load_of(file)
-        except psycopg2.Error as error:
-            raise LoadError(f"{self._source.name}: PostgreSQL: {str(error).strip()}") from error
 
     def _quarantine(self, file: RawFile, error: str, there: dict[str, Object]) -> Drop:
         key = file.item.key

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from common.errors import LoadError
 from common.storage import Object, Origin
@@ -25,15 +26,26 @@ _TIMESTAMP = re.compile(
 _PROCESSED = re.compile(rf"{PROCESSED}/(\d+)/")
 
 
+class Former(NamedTuple):
+    """What is loaded in the place of a file; `is_same` if these are its bytes, read alike."""
+
+    name: str
+    partition_id: int
+    row_count: int
+    rejected_count: int
+    is_same: bool
+
+
 @dataclass
 class RawFile:
     """One file on its way from a bucket to its rows in raw; each stage fills in what it finds out.
 
     `part` is the pattern of the feed that it matches, `name` the object's key as it was dropped
-    (without processed/<load>/). `rows` and `rejected` count records; `rows` is None if the bytes
-    are loaded already; if it then `is_twin`, under another name, and its own former version is to
-    go. Of a micro-batch, `batch` are the records, from `first_row` on.
-    `first_rejected` are for messages, `problems` what keeps its load from being published.
+    (without processed/<load>/). `load_id` is the load that brought what it holds. If a partition
+    holds its bytes already, `partition_id` is that one; else its own, which bears its `file_id`.
+    `rows` and `rejected` count records; `rows` is None if nothing changes in raw. `batch` are the
+    records of a micro-batch. `first_rejected` are for messages, `error` is what keeps its load from
+    being published.
     """
 
     feed: Feed
@@ -41,6 +53,9 @@ class RawFile:
     item: Object
     name: str
     file_id: int = 0
+    load_id: int = 0
+    partition_id: int = 0
+    former: Former | None = None
     path: Path = Path()
     sha256: str = ""
     csv: CsvFile | None = None
@@ -49,12 +64,8 @@ class RawFile:
     first_rejected: list[Record] = field(default_factory=list)
     replaces: str = ""
     batch: list[Record] | None = None
-    is_next_batch: bool = False
-    is_twin: bool = False
-    first_row: int = 1
-    rejected_before: int = 0
     is_complete: bool = True
-    problems: list[str] = field(default_factory=list)
+    error: Exception | None = None
 
     @property
     def is_change(self) -> bool:
@@ -67,9 +78,24 @@ class RawFile:
         return self.part in (self.feed.changes, self.feed.parts)
 
     @property
+    def is_next_batch(self) -> bool:
+        """Whether it goes on where an earlier micro-batch ended."""
+        return self.batch is not None and self.former is not None
+
+    @property
     def table(self) -> str:
-        """Its partition of the raw table: no two files share it."""
-        return f"{self.feed.name}_{self.file_id}"
+        """The table that its records are copied to: its partition, to be, of the raw table."""
+        return f"{self.feed.name}_{self.file_id}" + ("_next" if self.is_next_batch else "")
+
+    @property
+    def accepts(self) -> Path:
+        """Where its records are written as CSV if COPY cannot take the file as it is."""
+        return self.path.with_name(f"{self.table}.accepted")
+
+    @property
+    def rejects(self) -> Path:
+        """Where its rejected records are kept, as CSV, until the ledger has them."""
+        return self.path.with_name(f"{self.table}.rejected")
 
     @property
     def opened(self) -> CsvFile:
@@ -77,6 +103,24 @@ class RawFile:
         if self.csv is None:
             raise AssertionError(f"{self.name}: its header was not read")
         return self.csv
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the ledger notes of it, for SQL."""
+        return {
+            "file_id": self.file_id,
+            "partition_id": self.partition_id,
+            "feed": self.feed.name,
+            "part": self.part,
+            "by_name": self.is_known_by_name,
+            "is_change": self.is_change,
+            "file": self.name,
+            "size": self.item.size,
+            "version": self.item.version,
+            "modified_at": self.item.modified_at,
+            "sha256": self.sha256,
+            "declaration": self.feed.digest,
+        }
 
     def records(self) -> Iterator[Record]:
         """Yields its records, or those of its micro-batch; rejected ones too."""

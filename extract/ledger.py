@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Identifier
 
 from common.errors import LoadError
 from common.warehouse import Warehouse
 from extract.declaration import Source
-from extract.files import RawFile
+from extract.files import Former, RawFile
 
 # How long a load waits for another one of the same source.
 LOCK_SECONDS = 3
@@ -56,105 +57,89 @@ def as_owner(warehouse: Warehouse) -> Warehouse:
     return replace(warehouse, role=owner)
 
 
+@contextmanager
+def locked_ledger(source: Source, warehouse: Warehouse) -> Iterator["Ledger"]:
+    """Gives the ledger of a source to one load at a time; raises LoadError if the server fails."""
+    try:
+        with closing(warehouse.connect()) as connection:
+            ledger = Ledger(connection, source)
+            ledger.prepare()
+            ledger.lock()
+            ledger.clean_up()
+            yield ledger
+    except psycopg2.Error as error:
+        message = " ".join(str(error).split())
+        raise LoadError(f"{source.name}: PostgreSQL: {message}") from error
+
+
 class Ledger:
-    """Reads and writes the ledger of one source, over one connection that holds its lock."""
+    """Reads and writes the ledger of one source, over one connection."""
 
     def __init__(self, connection: extensions.connection, source: Source) -> None:
         self._connection = connection
         self._source = source
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lets one load of the source run at a time; the server frees the lock of a dead one.
-
-        Waits LOCK_SECONDS for another load, then raises LoadError. Cleans up behind a killed one.
-        """
-        with self._connection, self._connection.cursor() as cursor:
+    def prepare(self) -> None:
+        """Makes the ledger if there is none; raises LoadError for an older version's."""
+        with self.transaction() as cursor:
             # Two first loads at once would otherwise both make the schema.
             cursor.execute("select pg_advisory_xact_lock(hashtext('extract: schema'))")
             cursor.execute(
-                """
-                select
-                    to_regclass('audit.files') is not null,
-                    exists (
-                        select from pg_attribute
-                        where
-                            attrelid = to_regclass('audit.files')
-                            and attname = 'replaced_by_load_id'
-                    )
-                """
+                "select array_agg(attname::text) from pg_attribute "
+                "where attrelid = to_regclass('audit.files')"
             )
-            is_there, is_ours = cursor.fetchall()[0]
-            if is_there and not is_ours:
+            ((columns,),) = cursor.fetchall()
+            if columns is None:
+                cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
+            elif "partition_id" not in columns:
                 raise LoadError(
                     "the raw data in this database was loaded by an older version of this project: "
                     "drop the schemas audit, raw_* and all that dbt made, whose load "
                     "ids begin anew (of the embedded server: make clean), and load again"
                 )
-            if not is_there:
-                cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
-        key = f"extract: {self._source.name}"
-        with self._connection, self._connection.cursor() as cursor:
+
+    def lock(self) -> None:
+        """Waits LOCK_SECONDS for another load of the source to end, then raises LoadError.
+
+        The lock is the connection's: the server frees that of a dead load.
+        """
+        with self.transaction() as cursor:
             # The server needs a moment to notice that a killed load is gone.
             cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
             try:
+                key = f"extract: {self._source.name}"
                 cursor.execute("select pg_advisory_lock(hashtext(%s))", (key,))
             except errors.LockNotAvailable as error:
                 raise LoadError(
                     f"{self._source.name}: another load of it is running; try again when it is done"
                 ) from error
-        try:
-            self._fail_interrupted()
-            yield
-        finally:
-            if not self._connection.closed:
-                self._connection.rollback()
-                with self._connection, self._connection.cursor() as cursor:
-                    cursor.execute("select pg_advisory_unlock(hashtext(%s))", (key,))
 
     def changed(self, found: Sequence[RawFile]) -> list[RawFile]:
-        """Returns those of the files that are not loaded in just this version."""
+        """Returns those of the files that are not loaded in just this version.
+
+        The others are told which load brought what they hold.
+        """
         rows = self._fetch(
             """
-            select distinct on (feed, part, file)
-                feed, part, file, size_bytes, version, declaration
-            from audit.files as known
+            select feed, part, file, size_bytes, version, declaration, load_id
+            from audit.files
             where
                 source = %(source)s
-                and version <> ''
+                and partition_id is not null
                 and is_complete
-                and (
-                    is_current
-                    -- A newer whole table has taken its rows over.
-                    or (is_change and status = 'complete')
-                    or (
-                        status = 'same'
-                        and exists (
-                            select from audit.files as loaded
-                            where
-                                (loaded.source, loaded.feed, loaded.sha256)
-                                = (known.source, known.feed, known.sha256)
-                                and loaded.is_current
-                        )
-                    )
-                )
-            order by feed, part, file, file_id desc
+                and version <> ''
             """
         )
-        known = set(rows)
-        return [
-            file
-            for file in found
-            if (
-                file.feed.name,
-                file.part,
-                file.name,
-                file.item.size,
-                file.item.version,
-                file.feed.digest,
-            )
-            not in known
-        ]
+        known = {tuple(version): load_id for *version, load_id in rows}
+        changed = []
+        for file in found:
+            name, item = (file.feed.name, file.part, file.name), file.item
+            version = (*name, item.size, item.version, file.feed.digest)
+            if version in known:
+                file.load_id = known[version]
+            else:
+                changed.append(file)
+        return changed
 
     def missing(self) -> list[str]:
         """Returns the feeds that have no raw table yet."""
@@ -189,8 +174,7 @@ class Ledger:
                 )
                 returning file_id
                 """,
-                load_id=load_id,
-                **_facts(file),
+                **file.facts | {"load_id": load_id},
             )
         return load_id, started_at
 
@@ -200,153 +184,59 @@ class Ledger:
             """
             update audit.files
             set
+                file = %(file)s,
                 size_bytes = %(size)s,
                 version = %(version)s,
                 modified_at = %(modified_at)s,
                 sha256 = %(sha256)s
             where file_id = %(file_id)s
             """,
-            **_facts(file),
+            **file.facts,
         )
 
-    def is_same(self, file: RawFile) -> bool:
-        """Says whether a file's bytes are loaded already, perhaps under another name.
+    def same(self, file: RawFile) -> int:
+        """Returns the partition that holds a file's bytes, perhaps under another name; 0 if none.
 
-        If so, the ledger knows the object from now on, and it needs no second look.
+        Of a change file that a newer whole table has taken over, it is gone, but still counts.
         """
-        same = self._fetch(
+        rows = self._fetch(
             """
-            select file_id
-            from audit.files
+            select known.partition_id
+            from audit.files as known
+            inner join audit.files as loaded on known.partition_id = loaded.file_id
             where
-                (source, feed, part, sha256, declaration)
+                (known.source, known.feed, known.part, known.sha256, known.declaration)
                 = (%(source)s, %(feed)s, %(part)s, %(sha256)s, %(declaration)s)
-                and is_complete
-                and (is_current or (is_change and status = 'complete' and file = %(file)s))
-                and file_id <> %(file_id)s
-            order by is_current desc, file = %(file)s desc, file_id
+                and known.is_complete
+                and (loaded.is_current or known.file = %(file)s)
+            order by loaded.is_current desc
             limit 1
             """,
-            **_facts(file),
+            **file.facts,
         )
-        if not same:
-            return False
-        ((file_id,),) = same
-        if file.is_known_by_name:
-            self.note_same(file)
-        else:
-            # Its partition bears the id of the row that was there, so that row stays.
-            self._fetch(
-                """
-                delete from audit.files where file_id = %(file_id)s;
-                update audit.files
-                set
-                    file = %(file)s,
-                    size_bytes = %(size)s,
-                    version = %(version)s,
-                    modified_at = %(modified_at)s
-                where file_id = %(same)s
-                """,
-                same=file_id,
-                **_facts(file),
-            )
-        return True
+        return rows[0][0] if rows else 0
 
-    def note_same(self, file: RawFile) -> None:
-        """Notes that a file holds the bytes of another one, once its former version is gone."""
-        file.is_twin = self.previous(file) is not None
-        if file.is_twin:
-            return
-        self._fetch(
-            """
-            update audit.files
-            set status = 'same', is_complete = true, ended_at = clock_timestamp()
-            where file_id = %(file_id)s
-            """,
-            **_facts(file),
-        )
-
-    def load_of(self, file: RawFile) -> int:
-        """Returns the load that brought what this file holds.
-
-        Raises LoadError if that is not known: the file has changed since it was listed.
-        """
-        rows = self._fetch(
-            """
-            select load_id
-            from audit.files
-            where
-                (source, feed, part, file, version)
-                = (%(source)s, %(feed)s, %(part)s, %(file)s, %(version)s)
-                and status in ('complete', 'same')
-            order by file_id desc
-            limit 1
-            """,
-            **_facts(file),
-        )
-        if not rows:
-            raise LoadError(f"{file.name}: changed since it was listed")
-        load_id: int = rows[0][0]
-        return load_id
-
-    def previous(self, file: RawFile) -> tuple[str, int] | None:
-        """Returns name and rows of the file that this one replaces; None if there is none."""
-        rows = self._fetch(
-            """
-            select file, row_count - rejected_count
-            from audit.files
-            where
-                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
-                and is_current
-                and file_id <> %(file_id)s
-                and (file = %(file)s or not %(by_name)s)
-            order by file_id desc
-            """,
-            by_name=file.is_known_by_name,
-            **_facts(file),
-        )
-        return rows[0] if rows else None
-
-    def resume(self, file: RawFile) -> tuple[int, int]:
-        """Returns how many records of a file micro-batches took, and how many were rejected.
-
-        The file takes over its id. Raises LoadError if what is loaded of this part of the feed are
-        records of other bytes than these.
-        """
+    def former(self, file: RawFile) -> Former | None:
+        """Returns what is loaded in a file's place: its last version; of a whole table, any."""
         rows = self._fetch(
             """
             select
-                file_id,
-                row_count,
-                rejected_count,
-                (sha256, declaration) = (%(sha256)s, %(declaration)s)
-            from audit.files
+                known.file,
+                loaded.file_id,
+                loaded.row_count,
+                loaded.rejected_count,
+                (loaded.sha256, loaded.declaration) = (%(sha256)s, %(declaration)s)
+            from audit.files as known
+            inner join audit.files as loaded on known.partition_id = loaded.file_id
             where
-                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
-                and is_current
-                and (file = %(file)s or not %(by_name)s)
+                (known.source, known.feed, known.part) = (%(source)s, %(feed)s, %(part)s)
+                and (known.file = %(file)s or not %(by_name)s)
             """,
-            by_name=file.is_known_by_name,
-            **_facts(file),
+            **file.facts,
         )
-        if not rows:
-            return 0, 0
-        ((file_id, count, rejected, is_same),) = rows
-        if not is_same:
-            raise LoadError(
-                f"{file.name}: is another file, or declared otherwise, than the one of which "
-                f"{count} records are loaded: load it whole (python -m extract load "
-                f"{self._source.name})"
-            )
-        file.file_id, file.is_next_batch = file_id, True
-        return count, rejected
+        return Former(*rows[0]) if rows else None
 
-    def complete_without_news(self, load_id: int) -> None:
-        """Closes a load that found nothing but bytes that are loaded already."""
-        with self._connection, self._connection.cursor() as cursor:
-            complete(cursor, self._source, load_id, [])
-
-    def fail(self, load_id: int, error: str, file_id: int | None = None) -> None:
+    def fail(self, error: str, file_id: int | None = None) -> None:
         """Closes a load that did not succeed and removes the rows that it had copied.
 
         What it rejected stays to be looked at. `file_id` is the file that was the reason, if one.
@@ -355,40 +245,37 @@ class Ledger:
             """
             update audit.loads
             set status = 'failed', ended_at = clock_timestamp(), error = %(error)s
-            where load_id = %(load_id)s and status = 'running';
+            where source = %(source)s and status = 'running';
             update audit.files
             set
                 status = 'failed',
                 ended_at = clock_timestamp(),
                 error = case when file_id = %(file_id)s then %(error)s end
-            where load_id = %(load_id)s and status = 'running'
+            where source = %(source)s and status = 'running'
             """,
-            load_id=load_id,
             error=error,
             file_id=file_id,
         )
         self._drop_unpublished()
 
-    def _fail_interrupted(self) -> None:
-        interrupted = self._fetch(
-            "select load_id from audit.loads where source = %(source)s and status = 'running'"
-        )
-        for (load_id,) in interrupted:
-            self.fail(load_id, "interrupted")
-        # Of a raw table that somebody dropped, the files are to be loaded anew.
+    def clean_up(self) -> None:
+        """Fails a load that was killed; of raw tables that somebody dropped, forgets the files."""
+        self.fail("interrupted")
         self._fetch(
             """
             update audit.files
-            set is_current = false, status = 'failed', error = 'its raw table was dropped'
+            set
+                is_current = false,
+                partition_id = null,
+                status = 'failed',
+                error = 'its raw table was dropped'
             where
                 source = %(source)s
-                and is_current
+                and partition_id is not null
                 and to_regclass(format('%%I.%%I', %(schema)s, feed)) is null
             """,
             schema=self._source.raw_schema,
         )
-        # What the server committed for a killed load after the cleaning up behind it.
-        self._drop_unpublished()
 
     def _drop_unpublished(self) -> None:
         """Drops the tables that a load filled and did not attach to their raw table."""
@@ -403,147 +290,32 @@ class Ledger:
             """,
             schema=self._source.files_schema,
         )
-        with self._connection, self._connection.cursor() as cursor:
+        with self.transaction() as cursor:
             for (table,) in tables:
                 name = Identifier(self._source.files_schema, table)
                 cursor.execute(SQL("drop table {}").format(name))
 
+    @contextmanager
+    def transaction(self) -> Iterator[extensions.cursor]:
+        """Gives a cursor; commits at the end."""
+        with self._connection, self._connection.cursor() as cursor:
+            yield cursor
+
     def _fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Runs SQL in a transaction of its own; returns its rows, if it gives any."""
-        with self._connection, self._connection.cursor() as cursor:
+        with self.transaction() as cursor:
             cursor.execute(sql, {"source": self._source.name, **values})
             return cursor.fetchall() if cursor.description else []
-
-
-def publish(cursor: extensions.cursor, load_id: int, file: RawFile) -> None:
-    """Makes a file's row current within the caller's transaction."""
-    values = {"load_id": load_id, "columns": list(file.csv.columns if file.csv else ())}
-    values |= {"rows": file.rows or 0, "rejected": file.rejected, "is_twin": file.is_twin}
-    values |= {"is_complete": file.is_complete, "is_next": file.is_next_batch, **_facts(file)}
-    cursor.execute(
-        """
-        update audit.files
-        set
-            load_id = %(load_id)s,
-            status = case when %(is_twin)s then 'same' else 'complete' end,
-            is_current = not %(is_twin)s,
-            is_complete = %(is_complete)s,
-            row_count = %(rows)s + %(rejected)s + case when %(is_next)s then row_count else 0 end,
-            rejected_count = %(rejected)s + case when %(is_next)s then rejected_count else 0 end,
-            columns = %(columns)s,
-            file = %(file)s,
-            size_bytes = %(size)s,
-            version = %(version)s,
-            modified_at = %(modified_at)s,
-            ended_at = clock_timestamp()
-        where file_id = %(file_id)s
-        """,
-        values,
-    )
-
-
-def replace_by(cursor: extensions.cursor, source: Source, load_id: int, file: RawFile) -> list[str]:
-    """Returns the partitions whose rows a file replaces, which are current no more.
-
-    These are its former version, unless another file has the same bytes; of a whole table, its
-    change files too, unless this load brought them.
-    """
-    cursor.execute(
-        """
-        update audit.files as old
-        set is_current = false, replaced_by_load_id = %(load_id)s
-        where
-            (source, feed) = (%(source)s, %(feed)s)
-            and is_current
-            and file_id <> %(file_id)s
-            and (
-                (
-                    part = %(part)s
-                    and not (
-                        %(by_name)s
-                        and (sha256, declaration) in (
-                            select distinct on (file)
-                                first_value(sha256) over newest,
-                                first_value(declaration) over newest
-                            from audit.files
-                            where
-                                (source, feed, part) = (%(source)s, %(feed)s, %(part)s)
-                                and status in ('complete', 'same')
-                            window newest as (partition by file order by file_id desc)
-                        )
-                    )
-                )
-                or (%(is_whole)s and is_change and load_id <> %(load_id)s)
-            )
-        returning file_id
-        """,
-        {
-            "source": source.name,
-            "load_id": load_id,
-            "by_name": file.is_known_by_name,
-            "is_whole": file.part in file.feed.files,
-            **_facts(file),
-        },
-    )
-    return [f"{file.feed.name}_{file_id}" for (file_id,) in cursor.fetchall()]
-
-
-def complete(
-    cursor: extensions.cursor, source: Source, load_id: int, files: Sequence[RawFile]
-) -> None:
-    """Closes a load within the transaction that makes it visible.
-
-    What former versions of its files rejected, in failed loads too, is of no use any more.
-    """
-    cursor.execute(
-        """
-        update audit.loads
-        set status = 'complete', ended_at = clock_timestamp(), row_count = %(rows)s
-        where load_id = %(load_id)s;
-        delete from audit.rejected_rows
-        where file_id in (
-            select file_id
-            from audit.files
-            where
-                source = %(source)s
-                and (feed, part) in (select * from unnest(%(feeds)s::text[], %(parts)s::text[]))
-                and not is_current
-                and load_id < %(load_id)s
-        )
-        """,
-        {
-            "source": source.name,
-            "load_id": load_id,
-            "rows": sum(file.rows or 0 for file in files),
-            "feeds": [file.feed.name for file in files],
-            "parts": [file.part for file in files],
-        },
-    )
 
 
 def is_loaded(source: Source, warehouse: Warehouse) -> bool:
     """Returns whether anything of the source is visible in the warehouse."""
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('audit.files') is not null")
-        if cursor.fetchone() != (True,):
+        try:
+            cursor.execute(
+                "select exists (select from audit.files where source = %s and is_current)",
+                (source.name,),
+            )
+        except errors.UndefinedTable:
             return False
-        cursor.execute(
-            "select exists (select from audit.files where source = %s and is_current)",
-            (source.name,),
-        )
         return cursor.fetchone() == (True,)
-
-
-def _facts(file: RawFile) -> dict[str, Any]:
-    return {
-        "file_id": file.file_id,
-        "feed": file.feed.name,
-        "part": file.part,
-        "is_change": file.is_change,
-        "file": file.name,
-        "size": file.item.size,
-        "version": file.item.version,
-        "modified_at": file.item.modified_at,
-        "sha256": file.sha256,
-        "declaration": file.feed.digest,
-    }

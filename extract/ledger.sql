@@ -24,6 +24,7 @@ create table audit.files (
     modified_at timestamptz not null,
     sha256 text,
     declaration text not null,
+    partition_id bigint references audit.files,
     columns text[],
     row_count bigint,
     rejected_count bigint,
@@ -66,6 +67,8 @@ comment on column audit.files.version is
 comment on column audit.files.sha256 is 'Digest of its bytes, in hexadecimal.';
 comment on column audit.files.declaration is
 'Digest of how sources.yml says to read it: read in another way, a file is loaded anew.';
+comment on column audit.files.partition_id is
+'The file version whose partition holds its bytes, mostly itself; NULL once it is replaced.';
 comment on column audit.files.columns is 'Its columns in raw.';
 comment on column audit.files.row_count is 'Records in the file: those loaded and those rejected.';
 comment on column audit.files.rejected_count is 'Records that are in audit.rejected_rows instead.';

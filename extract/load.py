@@ -6,9 +6,10 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import psycopg2
@@ -20,7 +21,8 @@ from common.warehouse import Warehouse
 from extract.api import open_api
 from extract.declaration import Source
 from extract.files import RawFile, find_files
-from extract.ledger import Ledger, as_owner
+from extract.ledger import Ledger, as_owner, locked_ledger
+from extract.publish import Load, patiently, publish
 from extract.reader import CsvFile
 
 # Downloaded files, in a folder for each process that loads a source.
@@ -72,18 +74,6 @@ class Task:
     progress: Progress = field(default_factory=lambda: Progress(enabled=False))
     accept_smaller: bool = False
 
-    @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """Gives the source's ledger, locked; raises LoadError if the server fails."""
-        try:
-            with closing(self.warehouse.connect()) as connection:
-                ledger = Ledger(connection, self.source)
-                with ledger.locked():
-                    yield ledger
-        except psycopg2.Error as error:
-            message = " ".join(str(error).split())
-            raise LoadError(f"{self.source.name}: PostgreSQL: {message}") from error
-
     def load(self, ledger: Ledger, files: Sequence[RawFile], work: Path) -> None:
         """Loads the files; they become visible together, or not at all.
 
@@ -96,31 +86,25 @@ class Task:
                 list(pool.map(lambda file: self.download(file, work), to_fetch))
             for file in files:
                 ledger.note(file)
-            new: list[RawFile] = []
-            for file in files:
-                if file.csv or self._is_new(ledger, file, new):
-                    new.append(file)
-            missing = ledger.missing()
-            if not (new or missing):
-                ledger.complete_without_news(load_id)
-                return
-            # Imported late: a second that a load without news need not pay.
-            from extract.destination import Load
-            from extract.pipeline import run
-
-            run(
-                Load(
-                    self.source,
-                    load_id,
-                    started_at,
-                    new,
-                    self.progress,
-                    missing,
-                    lambda file: self._check(ledger, file),
-                ),
-                self.warehouse,
-                work,
+            for number, file in enumerate(files):
+                if file.csv is None:
+                    self._look(ledger, file, files[:number])
+            load = Load(
+                self.source,
+                load_id,
+                started_at,
+                files,
+                self.progress,
+                self.accept_smaller,
+                ledger.missing(),
             )
+            if load.new or load.missing:
+                # Imported late: a second that a load without news need not pay.
+                from extract.pipeline import run
+
+                run(load, self.warehouse, work)
+            else:
+                patiently(self.source, lambda: self._publish(ledger, load))
         except BaseException as error:
             # Ctrl-C too: whatever the reason, the ledger says that this load is over. If the server
             # is gone and cannot be told, the next load finds this one interrupted and does the
@@ -129,7 +113,7 @@ class Task:
                 file.rows = None
             with suppress(psycopg2.Error):
                 file_id = error.file_id if isinstance(error, FileError) else None
-                ledger.fail(load_id, str(error) or type(error).__name__, file_id)
+                ledger.fail(str(error) or type(error).__name__, file_id)
             raise
 
     def download(self, file: RawFile, work: Path) -> None:
@@ -150,60 +134,28 @@ class Task:
         except LoadError as error:
             raise FileError(str(error), file.file_id) from error
 
-    def _is_new(self, ledger: Ledger, file: RawFile, before: Sequence[RawFile]) -> bool:
+    def _look(self, ledger: Ledger, file: RawFile, before: Sequence[RawFile]) -> None:
         """Reads the header of a downloaded file, unless its bytes are loaded, or come, already."""
-        if ledger.is_same(file):
-            return file.is_twin
+        file.former = ledger.former(file)
         content = (file.feed, file.part, file.sha256)
-        if any((each.feed, each.part, each.sha256) == content for each in before):
-            ledger.note_same(file)
-            return file.is_twin
-        self.open(file)
-        return True
+        coming = (
+            each.file_id
+            for each in before
+            if (each.feed, each.part, each.sha256) == content and not each.partition_id
+        )
+        file.partition_id = ledger.same(file) or next(coming, 0)
+        if not file.partition_id:
+            self.open(file)
+        elif file.former and file.former.partition_id != file.partition_id:
+            # What it held before is to go.
+            file.rows = 0
+
+    def _publish(self, ledger: Ledger, load: Load) -> None:
+        with ledger.transaction() as cursor:
+            publish(cursor, load)
 
     def _where(self, file: RawFile) -> str:
         return f"{self.bucket.url}/{file.item.key}"
-
-    def _check(self, ledger: Ledger, file: RawFile) -> None:
-        """Raises FileError if too much of a file was rejected, or too little arrived."""
-        feed, rows, where = file.feed, file.rows or 0, self._where(file)
-        # Of a file in micro-batches: of all records up to here.
-        count = file.first_row - 1 + rows + file.rejected
-        rejected = file.rejected_before + file.rejected
-        if file.rejected and rejected > feed.max_rejected * count:
-            raise FileError(
-                f"{where}: {rejected} of {count} records are broken, more than "
-                f"{100 * feed.max_rejected:g}% of them (max_rejected of feed {feed.name} in "
-                "extract/sources.yml): "
-                + "; ".join(
-                    f"line {each.line}: {each.reason} ({_shorten(each.content)})"
-                    for each in file.first_rejected
-                )
-                + (
-                    ""
-                    if file.is_next_batch
-                    else f"; see audit.rejected_rows, file_id {file.file_id}"
-                ),
-                file.file_id,
-            )
-        previous = ledger.previous(file)
-        if previous is None:
-            return
-        name, before = previous
-        file.replaces = name if name != file.name else ""
-        if file.is_change or file.is_twin or self.accept_smaller or rows >= feed.min_share * before:
-            return
-        how = f"python -m extract load --accept-smaller {self.source.name}"
-        if self.source.drops:
-            how = (
-                f"move it back and run: python -m orchestrate watch {self.source.name} "
-                "--accept-smaller"
-            )
-        raise FileError(
-            f"{where}: {rows} rows, where {before} were before: less than {feed.min_share:.0%} of "
-            f"them (min_share of feed {feed.name} in extract/sources.yml). If that is right: {how}",
-            file.file_id,
-        )
 
 
 def load(
@@ -230,7 +182,7 @@ def load(
         progress or Progress(enabled=False),
         accept_smaller or source.name in os.environ.get("ACCEPT_SMALLER", "").split(),
     )
-    with task.ledger() as ledger:
+    with locked_ledger(source, task.warehouse) as ledger:
         changed = ledger.changed(found)
         if changed or ledger.missing():
             with work_folder(source) as work:
@@ -272,20 +224,8 @@ def work_folder(source: Source) -> Iterator[Path]:
     for left in WORK.glob(f"{source.name}.*"):
         if not psutil.pid_exists(int(left.suffix[1:])):
             shutil.rmtree(left, ignore_errors=True)
-    number = 0
-    while True:
-        folder = WORK / f"{source.name}.{number}.{os.getpid()}"
-        try:
-            folder.mkdir(parents=True)
-            break
-        except FileExistsError:
-            number += 1
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _shorten(text: str) -> str:
-    line = text.strip()
-    return repr(line if len(line) <= 80 else f"{line[:80]}…")
+    WORK.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(
+        prefix=f"{source.name}.", suffix=f".{os.getpid()}", dir=WORK, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)

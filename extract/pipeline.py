@@ -24,8 +24,8 @@ from common.errors import FileError, LoadError
 from common.warehouse import Warehouse
 from extract import destination
 from extract.declaration import Feed, Source
-from extract.destination import LOCK_MILLISECONDS, Load
 from extract.files import RawFile
+from extract.publish import LOCK_MILLISECONDS, Load
 from extract.reader import (
     FILE_ID,
     IS_CHANGE,
@@ -102,7 +102,7 @@ def dlt_source(load: Load, work: Path) -> DltSource:
         [
             _resource(feed, files, work)
             for feed in load.source.feeds
-            if (files := [file for file in load.files if file.feed == feed])
+            if (files := [file for file in load.new if file.feed == feed])
             or feed.name in load.missing
         ],
     )
@@ -110,13 +110,11 @@ def dlt_source(load: Load, work: Path) -> DltSource:
 
 def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
     def jobs() -> Iterator[TDataItem]:
-        jobs: list[tuple[int | None, str]] = [
-            (file.file_id, str(file.path)) for file in files if not file.is_twin
-        ]
+        pointers = [{"file_id": file.file_id, "path": str(file.path)} for file in files]
         # Of a feed that nothing came for yet, a job that only has its table made.
-        for file_id, path in jobs or [(None, "")]:
-            job = work / f"{feed.name}_{file_id}.jsonl"
-            job.write_text(json.dumps({"file_id": file_id, "path": path}))
+        for number, pointer in enumerate(pointers or [{}]):
+            job = work / f"{feed.name}.{number}.jsonl"
+            job.write_text(json.dumps(pointer))
             yield dlt.mark.with_file_import(str(job), "jsonl")
 
     names = [
@@ -133,28 +131,33 @@ def _resource(feed: Feed, files: list[RawFile], work: Path) -> DltResource:
 def _credentials(warehouse: Warehouse) -> Any:
     from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
-    credentials = PostgresCredentials()
-    credentials.host, credentials.port = warehouse.host, warehouse.port
-    credentials.username, credentials.database = warehouse.user, warehouse.database
-    credentials.password = warehouse.password
     options = f"{warehouse.options} -c lock_timeout={LOCK_MILLISECONDS}"
-    credentials.query = {"options": options, "application_name": "extract"}
+    credentials = PostgresCredentials(
+        {
+            "host": warehouse.host,
+            "port": warehouse.port,
+            "username": warehouse.user,
+            "password": warehouse.password,
+            "database": warehouse.database,
+            "query": {"options": options, "application_name": "extract"},
+        }
+    )
     credentials.resolve()
     return credentials
 
 
 def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
     """Returns what made a run fail, out of what dlt and psycopg2 wrap around it."""
-    chain = [each for cause in (*load.failures, error) for each in _causes(cause)]
+    chain = list(_causes(error))
     for each in chain:
         if isinstance(each, LoadError | KeyboardInterrupt):
             return each
     # The last one: "connection already closed" came after what closed it.
     errors = [each for each in chain if isinstance(each, psycopg2.Error)]
     message = " ".join(str((errors or chain)[-1]).split())
-    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.files) == 1:
+    if errors and (errors[-1].pgcode or "").startswith("54") and len(load.new) == 1:
         # Beyond what a table of PostgreSQL can hold: too many columns, in all versions together.
-        (file,) = load.files
+        (file,) = load.new
         return FileError(f"{file.opened.where}: {message}", file.file_id)
     return LoadError(f"{load.source.name}: PostgreSQL: {message}")
 

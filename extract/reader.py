@@ -7,17 +7,14 @@ record, and reading continues with the next line: one stray quote costs one line
 """
 
 import codecs
-import csv
-import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from common.errors import LoadError
-from common.storage import CHUNK_BYTES
 from extract.declaration import Feed, Format
 
 # A line longer than this is not read into memory; a longer quoted value is taken
@@ -76,25 +73,24 @@ class CsvFile:
     @classmethod
     def open(cls, path: Path, where: str, feed: Feed) -> "CsvFile":
         """Reads the header; raises LoadError for a wrong encoding, or names that cannot be."""
-        try:
-            with _open_text(path, where, feed.format) as text:
-                header, lines = _read_header(text, where, feed)
-        except (UnicodeError, csv.Error) as error:
-            raise LoadError(f"{where}: the header cannot be read: {error}") from error
+        header, lines = list(feed.columns), 0
+        with _open_text(path, where, feed.format) as text:
+            if feed.format.header:
+                header, lines = _read_header(_Lines(text, where), where, feed.format)
         new = tuple(name for name in header if name not in feed.columns)
         return cls(path, where, feed, _raw_columns(header, new, where, feed), new, lines)
 
-    def plain_lines(self) -> "PlainLines | None":
-        """Returns the file as COPY takes it; None if it must be read record by record."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether COPY may take it as it is, unless `PlainLines` finds it misread."""
         file_format = self.feed.format
-        is_plain = (
+        return (
             file_format.is_utf8
             and file_format.quote == COPY_QUOTE
             and not file_format.last_column_takes_rest
             # COPY takes blank lines for NULL in a single column, and `\.` for the file's end.
             and len(self.columns) > 1
         )
-        return PlainLines(self) if is_plain else None
 
     def records(self) -> Iterator[Record]:
         """Yields all records, rejected ones too. Blank lines and comments are none.
@@ -102,21 +98,12 @@ class CsvFile:
         Raises LoadError for a line beyond LINE_LIMIT.
         """
         feed, splitter = self.feed, _Splitter(self.feed.format, len(self.columns))
-        row = 0
         with _open_text(self.path, self.where, feed.format) as text:
             lines = _Lines(text, self.where)
             for _ in range(self.header_lines):
                 lines.next()
-            while (first := lines.next()) is not None:
-                number, content = first
-                is_comment = feed.format.comment and content.startswith(feed.format.comment)
-                if is_comment or not content.strip(" \r\n"):
-                    continue
-                row += 1
-                values: list[str] = []
-                reason = _no_text(content, feed.format)
-                if not reason:
-                    values, reason = _read_one(splitter, lines, content)
+            for row, (number, content) in enumerate(lines.with_content(feed.format), start=1):
+                values, reason = _read_one(splitter, lines, content)
                 yield Record(number, row, values, printable(content), reason)
 
 
@@ -128,49 +115,31 @@ class PlainLines:
     wrong, `is_misread` is set and reading ends with an error.
     """
 
-    def __init__(self, file: CsvFile) -> None:
-        self.is_misread = False
+    def __init__(self, file: CsvFile, content: BinaryIO) -> None:
         self.lines = 0
+        self._content = content
         self._format = file.feed.format
-        self._chunks = self._read(file)
+        header = [content.readline() for _ in range(file.header_lines)]
+        # Carriage returns alone may end the lines: this was more than the header.
+        self.is_misread = any(b"\r" in line.rstrip(b"\r\n") for line in header)
+        if not header and content.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            content.seek(0)
 
-    def read(self, _: int = -1) -> bytes:
-        """Returns the next chunk, about CHUNK_BYTES; b"" at the end."""
-        chunk = next(self._chunks, b"")
-        if chunk and self._would_be_misread(chunk):
-            self.is_misread = True
+    def read(self, size: int) -> bytes:
+        """Returns the next lines, about `size` bytes of them; b"" at the end."""
+        chunk = self._content.read(size) + self._content.readline(LINE_LIMIT)
+        self.is_misread = self.is_misread or self._would_be_misread(chunk)
+        if self.is_misread:
             raise ValueError("not plain")
         self.lines += chunk.count(b"\n") + (bool(chunk) and not chunk.endswith(b"\n"))
         return chunk
-
-    def _read(self, file: CsvFile) -> Iterator[bytes]:
-        with file.path.open("rb") as lines:
-            if file.header_lines:
-                for _ in range(file.header_lines):
-                    if b"\r" in lines.readline().rstrip(b"\r\n"):
-                        # Carriage returns alone end the lines: this was more than the header.
-                        yield b"\0"
-            elif lines.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-                lines.seek(0)
-            rest = b""
-            while chunk := lines.read(CHUNK_BYTES):
-                end = chunk.rfind(b"\n") + 1
-                if end:
-                    yield rest + chunk[:end]
-                    rest = chunk[end:]
-                else:
-                    rest += chunk
-                    if len(rest) > LINE_LIMIT:
-                        # Reading it record by record tells what is wrong with the line.
-                        yield b"\0"
-            if rest:
-                yield rest
 
     def _would_be_misread(self, chunk: bytes) -> bool:
         comment = self._format.comment.encode()
         if comment and (chunk.startswith(comment) or b"\n" + comment in chunk):
             return True
-        if b"\0" in chunk:
+        # Reading it record by record tells what is wrong with a line that is too long.
+        if b"\0" in chunk or len(chunk) > LINE_LIMIT:
             return True
         quote = COPY_QUOTE.encode()
         if quote not in chunk:
@@ -204,32 +173,15 @@ def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
     return path.open(encoding=encoding, newline=newline, errors="extract.escape_bytes")
 
 
-def _read_header(text: TextIO, where: str, feed: Feed) -> tuple[list[str], int]:
+def _read_header(lines: "_Lines", where: str, file_format: Format) -> tuple[list[str], int]:
     """Returns the names of the columns, and how many lines they took."""
-    file_format = feed.format
-    if not file_format.header:
-        return list(feed.columns), 0
-    lines = 0
-    content = ""
-    while not content.strip() or content.count(file_format.quote) % 2:
-        line = text.readline(_HEADER_LIMIT)
-        if not line or len(content) > _HEADER_LIMIT:
-            break
-        lines += 1
-        if not content and file_format.comment and line.startswith(file_format.comment):
-            continue
-        content = line if not content.strip() else content + line
-    if not content.strip():
+    number, content = next(lines.with_content(file_format), (0, ""))
+    if not content:
         raise LoadError(f"{where}: is empty, not even a header line")
-    reason = _no_text(content, file_format)
+    names, reason = _read_one(_Splitter(file_format), lines, content)
     if reason:
-        raise LoadError(f"{where}: line {lines}, the header, {reason}: {printable(content)[:200]}")
-    rows = csv.reader(
-        io.StringIO(content, newline=""),
-        delimiter=file_format.delimiter,
-        quotechar=file_format.quote,
-    )
-    return next(rows), lines
+        raise LoadError(f"{where}: line {number}, the header, {reason}: {printable(content)[:200]}")
+    return names, lines.number
 
 
 def _raw_columns(
@@ -297,7 +249,7 @@ class _Lines:
     def __init__(self, text: TextIO, where: str) -> None:
         self._text = text
         self._where = where
-        self._number = 0
+        self.number = 0
         self._again: deque[tuple[int, str]] = deque()
 
     def next(self) -> tuple[int, str] | None:
@@ -306,12 +258,19 @@ class _Lines:
         content = self._text.readline(LINE_LIMIT)
         if not content:
             return None
-        self._number += 1
+        self.number += 1
         if len(content) == LINE_LIMIT:
             raise LoadError(
-                f"{self._where}: line {self._number} is longer than {LINE_LIMIT} characters"
+                f"{self._where}: line {self.number} is longer than {LINE_LIMIT} characters"
             )
-        return self._number, content
+        return self.number, content
+
+    def with_content(self, file_format: Format) -> Iterator[tuple[int, str]]:
+        """Yields those that are neither blank nor a comment."""
+        while line := self.next():
+            is_comment = file_format.comment and line[1].startswith(file_format.comment)
+            if not is_comment and line[1].strip(" \r\n"):
+                yield line
 
     def put_back(self, lines: list[tuple[int, str]]) -> None:
         self._again.extendleft(reversed(lines))
@@ -322,6 +281,8 @@ def _read_one(splitter: "_Splitter", lines: _Lines, content: str) -> tuple[list[
 
     A record of several lines that turns out broken gives back all lines but its first.
     """
+    if reason := splitter.no_text(content):
+        return [], reason
     values, reason = splitter.split(_without_end(content))
     more: list[tuple[int, str]] = []
     while reason == _UNCLOSED and len(content) < RECORD_LIMIT:
@@ -345,11 +306,13 @@ _UNCLOSED = "a quote is not closed"
 class _Splitter:
     """Splits a record into its values."""
 
-    def __init__(self, file_format: Format, width: int) -> None:
+    def __init__(self, file_format: Format, width: int | None = None) -> None:
+        """Takes no `width` for a header, which may have as many names as it likes."""
         self.quote = file_format.quote
+        self._encoding = file_format.encoding
         self._delimiter = file_format.delimiter
-        self._takes_rest = file_format.last_column_takes_rest
-        self._width = width
+        self._takes_rest = file_format.last_column_takes_rest and width is not None
+        self._width = width or 0
         quote = re.escape(self.quote)
         # Possessive, so that it takes linear time on whatever it is given.
         self._quoted = re.compile(f"(?:[^{quote}]++|{quote}{quote})*+")
@@ -362,9 +325,18 @@ class _Splitter:
             values, reason = self._split_quoted(record)
             if reason:
                 return [], reason
-        if len(values) != self._width:
+        if self._width and len(values) != self._width:
             return [], f"{len(values)} fields instead of {self._width}"
         return values, ""
+
+    def no_text(self, content: str) -> str:
+        """Returns why a line cannot be stored as text, if it cannot."""
+        found = _NO_TEXT.search(content)
+        if not found:
+            return ""
+        if found[0] == "\0":
+            return "holds a NUL character (0x00)"
+        return f"is not {self._encoding} (byte 0x{ord(found[0]) & 0xFF:02x})"
 
     def _split_quoted(self, record: str) -> tuple[list[str], str]:
         values: list[str] = []
@@ -389,15 +361,6 @@ class _Splitter:
             if end == len(record):
                 return values, ""
             place = end + 1
-
-
-def _no_text(content: str, file_format: Format) -> str:
-    found = _NO_TEXT.search(content)
-    if not found:
-        return ""
-    if found[0] == "\0":
-        return "holds a NUL character (0x00)"
-    return f"is not {file_format.encoding} (byte 0x{ord(found[0]) & 0xFF:02x})"
 
 
 def _without_end(content: str) -> str:

@@ -15,7 +15,7 @@ from common.storage import source_bucket
 from common.warehouse import Warehouse
 from extract.declaration import Source
 from extract.files import RawFile, find_files
-from extract.ledger import Ledger, as_owner
+from extract.ledger import Ledger, as_owner, locked_ledger
 from extract.load import LoadResult, Task, result, work_folder
 from extract.reader import Record
 
@@ -83,7 +83,7 @@ class MicroBatches:
 
     def prepare(self) -> None:
         """Makes the feeds' raw tables, without rows, where there are none, for dbt to build on."""
-        with self._task.ledger() as ledger:
+        with locked_ledger(self._task.source, self._task.warehouse) as ledger:
             if ledger.missing():
                 self._task.load(ledger, [], self._work)
 
@@ -97,7 +97,7 @@ class MicroBatches:
         task = self._task
         found = find_files(task.source, task.bucket)
         try:
-            with task.ledger() as ledger:
+            with locked_ledger(task.source, task.warehouse) as ledger:
                 taken = self._take(ledger, ledger.changed(found))
                 if taken:
                     task.load(ledger, taken, self._work)
@@ -115,15 +115,23 @@ class MicroBatches:
             if not missing:
                 break
             reading = self._open(listed)
-            file = reading.file
-            before, file.rejected_before = ledger.resume(file)
+            file, former = reading.file, ledger.former(reading.file)
+            file.former = former
+            if former and not former.is_same:
+                raise LoadError(
+                    f"{file.name}: is another file, or declared otherwise, than the one of which "
+                    f"{former.row_count} records are loaded: load it whole (python -m extract load "
+                    f"{self._task.source.name})"
+                )
+            if former:
+                file.file_id = former.partition_id
+            before = former.row_count if former else 0
             if reading.row > before + 1:
                 raise LoadError(f"{file.name}: records before {reading.row} were taken back")
             reading.take(before + 1 - reading.row)
-            file.first_row = reading.row
             file.batch = reading.take(missing)
             file.is_complete = reading.is_over
-            file.problems.clear()
+            file.error = None
             file.first_rejected.clear()
             taken.append(file)
             missing -= len(file.batch)

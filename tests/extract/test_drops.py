@@ -188,7 +188,7 @@ NO_TABLES = {
     "bytes that are no text": (b"name,house,\xff\nAnna,1,2\n", "is not utf-8 (byte 0xff)"),
     "a compressed file": (gzip.compress(b"name,house\nAnna,1\n", mtime=0), "the header, "),
     "nothing": (b"", "is empty"),
-    "a header without an end": (b'name,"house\n' + b"x" * (1 << 21), "the header "),
+    "a header without an end": (b'name,"house\n' + b"x" * (1 << 21), "the header, a quote"),
     "a column without a name": (b"name,house,\nAnna,1,2\n", "column 3 of the header has no name"),
     "names of signs": (b"name,house,!!!,\xe2\x82\xac\nAnna,1,2,3\n", ""),
     "too many columns": (b"name,house," + b",".join(b"c%d" % n for n in range(1700)), "1702 col"),

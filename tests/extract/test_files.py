@@ -429,7 +429,7 @@ def test_a_load_waits_for_readers_and_does_not_keep_others_waiting(
     query: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("extract.destination.LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr("extract.publish.LOCK_ATTEMPTS", 2)
     put("items.csv", b"id,name,note\n1,old,m\n")
     load(declare(), warehouse)
     put("items.csv", b"id,name,note\n1,new,m\n")

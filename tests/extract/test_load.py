@@ -13,7 +13,7 @@ import pytest
 from common.errors import ConfigurationError, LoadError
 from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
-from extract.ledger import Ledger
+from extract.ledger import locked_ledger
 from extract.load import load
 from tests.leftovers import unpublished
 
@@ -263,8 +263,7 @@ def test_a_second_load_of_the_source_is_refused_while_one_runs(
     bucket: Path, source: Source, warehouse: Warehouse
 ) -> None:
     with (
-        closing(warehouse.connect()) as connection,
-        Ledger(connection, source).locked(),
+        locked_ledger(source, warehouse),
         pytest.raises(LoadError, match="another load of it is running"),
     ):
         load(source, warehouse)

@@ -11,7 +11,7 @@ import pytest
 from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import FolderBucket
 from common.warehouse import Warehouse
-from extract import ledger
+from extract import publish
 from extract.__main__ import main as extract
 from extract.declaration import Source, read_sources
 from extract.load import WORK, load
@@ -211,7 +211,7 @@ def test_what_a_step_rejected_is_there_once_whatever_comes_in_between(
     steps.load_next()
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(ledger, "complete", server_is_away)
+            patch.setattr(publish, "_complete", server_is_away)
             with pytest.raises(LoadError, match="away"):
                 steps.load_next()
         assert query("select * from audit.rejected_rows") == []
@@ -343,7 +343,7 @@ def test_a_step_that_fails_at_the_end_is_taken_again(
     steps.load_next()
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(ledger, "complete", server_is_away)
+            patch.setattr(publish, "_complete", server_is_away)
             with pytest.raises(LoadError, match="away"):
                 steps.load_next()
         assert query(SHOWN) == all_records()[:5]

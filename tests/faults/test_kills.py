@@ -187,7 +187,7 @@ PHASES = [
     ("extract.destination:WarehouseClient.update_stored_schema", False),
     ("extract.destination:WarehouseClient.fill", False),
     ("dlt.load.load:Load.complete_jobs", False),
-    ("extract.destination:ledger.complete", False),
+    ("extract.publish._complete", False),
     ("extract.destination:WarehouseClient.complete_load", True),
     ("dlt.load.load:Load.complete_package", True),
     ("dlt.pipeline.pipeline:Pipeline.abort_packages", False),

@@ -31,8 +31,9 @@ LEDGER = """
     create table if not exists audit.files (
         file_id bigint generated always as identity primary key, load_id bigint, source text,
         feed text, part text, is_change boolean, file text, size_bytes bigint, version text,
-        modified_at timestamptz, sha256 text, declaration text, columns text[], row_count bigint,
-        rejected_count bigint, status text, is_current boolean, is_complete boolean,
+        modified_at timestamptz, sha256 text, declaration text, partition_id bigint,
+        columns text[], row_count bigint, rejected_count bigint, status text, is_current boolean,
+        is_complete boolean,
         started_at timestamptz default now(), ended_at timestamptz default now(),
         replaced_by_load_id bigint, error text
     );
