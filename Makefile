@@ -19,8 +19,8 @@ Q ?=
 export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check faults lint lint-python lint-dbt check-tests format up roles down \
-	answers lake psql docs bench lock clean
+.PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
+	roles down answers lake psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -33,33 +33,37 @@ run: setup ## Load, build and test what is new, print the answers (SOURCES="..."
 # Tests run in this many processes.
 WORKERS ?= 2
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Linters and tests side by side, each with its output in one piece.
-TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+# Linters and tests side by side.
+TOGETHER := $(MAKE) --no-print-directory --jobs=2
 # What chance decides: kills, malformed files and random histories, as many as these say.
 FAULTS := tests/faults tests/lake/test_faults.py tests/marts/test_census.py \
 	tests/marts/test_incremental.py
 faults: export KILLS ?= 200
 faults: export FILES ?= 1000
 faults: export SEQUENCES ?= 100
-test: export KILLS ?= 10
-test: export FILES ?= 60
+test: export KILLS ?= 5
+test: export FILES ?= 40
 test: export SEQUENCES ?= 2
 
 test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests
-	@$(TOGETHER) lint-dbt lint-python
+	@$(TOGETHER) all-tests lint-python lint-dbt
+
+all-tests: setup $(VENV)/.test
 	@$(PYTEST)
 
+# Whole loads, their command and dlt's; and a build with all tests, unit tests among them.
+MAIN := tests/quality $(addprefix tests/extract/test_,load.py files.py dlt.py)
 check: setup $(VENV)/.test ## Check the most: linters, quality, loads, one build
-	@$(TOGETHER) lint-dbt check-tests lint-python
+	@$(TOGETHER) check-tests lint-dbt lint-python
 
 check-tests: setup $(VENV)/.test
-	@$(PY) -m pytest -q tests/quality tests/extract
+	@$(PY) -m pytest -q $(MAIN)
 
 faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
 	@$(PYTEST) $(FAULTS)
 
 lint: setup $(VENV)/.test ## Run the linters alone
-	@$(TOGETHER) lint-dbt lint-python
+	@$(TOGETHER) --output-sync=target lint-dbt lint-python
 
 lint-python: setup $(VENV)/.test
 	@$(VENV)/bin/ruff check .

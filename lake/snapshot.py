@@ -66,6 +66,8 @@ class Snapshot:
                 raise LoadError(f"the server has no role {READER}: `make roles` makes it")
             withheld = []
             for table in tables:
+                # Else a build that replaces it just now makes the question fail.
+                _lock(cursor, table)
                 cursor.execute(
                     """
                     select
@@ -86,19 +88,11 @@ class Snapshot:
         """
         self._connection.set_session(ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with self._connection.cursor() as cursor:
-            cursor.execute(f"set local lock_timeout = '{BUILD_SECONDS}s'")
             cursor.execute("set local timezone = 'UTC'")
             # Before the first query, which fixes the moment: a table that is replaced after that
             # moment would look empty.
             for table in tables:
-                lock = SQL("lock table {} in access share mode").format(_relation(table))
-                try:
-                    cursor.execute(lock)
-                except errors.LockNotAvailable as error:
-                    raise LoadError(
-                        f"{table}: {table.schema}.{table.relation} is being built for more than "
-                        f"{BUILD_SECONDS} s; try again when that is done"
-                    ) from error
+                _lock(cursor, table)
             dumps = [self._dump(cursor, t, folder / f"{n}.csv") for n, t in enumerate(tables)]
         self._connection.commit()
         return dumps
@@ -126,6 +120,18 @@ class Snapshot:
         except psycopg2.Error as error:
             raise LoadError(f"{table}: {str(error).strip()}") from error
         return Dump(table, columns, path)
+
+
+def _lock(cursor: Any, table: Table) -> None:
+    """Keeps builds from replacing a table; raises LoadError if one does so for too long."""
+    cursor.execute(f"set local lock_timeout = '{BUILD_SECONDS}s'")
+    try:
+        cursor.execute(SQL("lock table {} in access share mode").format(_relation(table)))
+    except errors.LockNotAvailable as error:
+        raise LoadError(
+            f"{table}: {table.schema}.{table.relation} is being built for more than "
+            f"{BUILD_SECONDS} s; try again when that is done"
+        ) from error
 
 
 @contextmanager

@@ -6,9 +6,9 @@ the warehouse that is built on it once; each test has a database of its own.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,11 +24,13 @@ from moto.server import ThreadedMotoServer
 from common.warehouse import DEFAULTS, Warehouse
 from local.postgres import Server
 from local.sample import generate
+from tests.forkserver import Forkserver
 
 ROOT = Path(__file__).resolve().parent.parent
 # The real files, for whoever has them: only tests know of this folder.
 DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
+BUILT = "built"
 
 Rows = list[tuple[Any, ...]]
 
@@ -126,13 +128,16 @@ def _warehouse(env: dict[str, str], database: str) -> Warehouse:
     )
 
 
-@pytest.fixture
-def warehouse(new_warehouse: Callable[..., Warehouse]) -> Warehouse:
-    """An empty database of the test's own.
+@pytest.fixture(scope="session")
+def own_name() -> str:
+    """The name of this worker's database: for another one, dbt parses the whole project anew."""
+    return f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
-    Its name is always the same, in a worker: dbt parses a project anew for another database.
-    """
-    return new_warehouse(name=f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+
+@pytest.fixture
+def warehouse(new_warehouse: Callable[..., Warehouse], own_name: str) -> Warehouse:
+    """An empty database of the test's own."""
+    return new_warehouse(name=own_name)
 
 
 @pytest.fixture(scope="session")
@@ -217,6 +222,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         **kept,
         "DBT_TARGET_PATH": str(dbt / "target"),
         "DBT_LOG_PATH": str(dbt / "logs"),
+        # As orchestrate does: its debug log takes dbt as long as its work.
+        "DBT_LOG_LEVEL_FILE": "info",
+        "DBT_CACHE_SELECTED_ONLY": "true",
+        "DBT_WRITE_JSON": "false",
         "DLT_DATA_DIR": str(dbt / "dlt"),
     }
 
@@ -227,36 +236,40 @@ def _own_dlt() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run_module(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def forkserver() -> Iterator[Forkserver]:
+    """Starts programs without the seconds that their imports take."""
+    server = Forkserver()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def run_module(
+    forkserver: Forkserver, environment: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python -m MODULE ARGUMENTS…` as a user would, with these variables and no others."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env={**environment, **_own_dlt(), **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
+        return forkserver.run(
+            ["-m", *arguments], {**environment, **_own_dlt(), **variables}, timeout=300
         )
 
     return run
 
 
 @pytest.fixture(scope="session")
-def dbt(environment: dict[str, str]) -> Callable[..., Path]:
-    """Runs dbt on a warehouse; returns the folder with its artifacts."""
+def dbt(forkserver: Forkserver, environment: dict[str, str]) -> Callable[..., Path]:
+    """Runs dbt on a warehouse; returns the folder with its artifacts.
+
+    What it parsed stays there, for the next run on the same database: another one, or another user,
+    takes another folder.
+    """
 
     def run(warehouse: Warehouse, *arguments: str, target: Path | None = None) -> Path:
         artifacts = target or Path(environment["DBT_TARGET_PATH"])
-        done = subprocess.run(
-            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments],
-            cwd=ROOT,
-            env={**environment, "DBT_TARGET_PATH": str(artifacts), **warehouse.variables()},
-            capture_output=True,
-            text=True,
-            check=False,
+        done = forkserver.run(
+            ["-c", "from dbt.cli.main import cli; cli()", *arguments],
+            {**environment, "DBT_TARGET_PATH": str(artifacts), **warehouse.variables()},
             timeout=600,
         )
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
@@ -269,6 +282,7 @@ def dbt(environment: dict[str, str]) -> Callable[..., Path]:
 def built_template(
     server: Server,
     new_warehouse: Callable[..., Warehouse],
+    own_name: str,
     shared_folder: Path,
     small_bucket: Path,
     run_module: Callable[..., subprocess.CompletedProcess[str]],
@@ -276,23 +290,23 @@ def built_template(
 ) -> Built:
     """The small sample, loaded, built with every test of the dbt project, and documented: once.
 
-    Nobody may connect to this database, so that PostgreSQL can copy it at any time.
+    It is built under the name that dbt has parsed the project for. Then it is renamed, and nobody
+    may connect to it, so that PostgreSQL can copy it at any time.
     """
     built = shared_folder / "built" / "target"
     with exclusive(shared_folder, "built"):
-        if not (built / "database").exists():
-            warehouse = new_warehouse()
+        if not built.exists():
+            warehouse = new_warehouse(name=own_name)
             bucket = str(small_bucket)
             loaded = run_module("extract", "load", BUCKET_URL=bucket, **warehouse.variables())
             assert loaded.returncode == 0, loaded.stderr
-            dbt(warehouse, "build", "--no-use-colors", target=built)
-            dbt(warehouse, "docs", "generate", target=built)
-            _administer(
-                server.start(), f"alter database {warehouse.database} allow_connections false"
-            )
-            (built / "database").write_text(warehouse.database, encoding="utf-8")
-    name = (built / "database").read_text(encoding="utf-8")
-    return Built(_warehouse(server.start(), name), built)
+            dbt(warehouse, "--write-json", "build", "--no-use-colors")
+            target = dbt(warehouse, "--write-json", "docs", "generate")
+            env = server.start()
+            _administer(env, f"alter database {own_name} rename to {BUILT}")
+            _administer(env, f"alter database {BUILT} allow_connections false")
+            shutil.copytree(target, built)
+    return Built(_warehouse(server.start(), BUILT), built)
 
 
 @pytest.fixture(scope="session")

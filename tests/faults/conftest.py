@@ -1,21 +1,15 @@
 """Small buckets of which every row says the version that it is of, and processes to be killed."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from common.warehouse import Warehouse
 from extract.declaration import Feed, Source, read_sources
+from tests.forkserver import Forkserver, Repeated
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = 300
 KILLS = int(os.environ.get("KILLS", "50"))
 
@@ -83,53 +77,22 @@ def look(versions: Versions) -> Callable[[list[tuple[str, str, str, int]]], int]
     return versions.seen
 
 
-class Forks:
-    """Does a task of forking_loader.py as often as it is told to, in a process for each time."""
-
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forking_loader.py")), *arguments],
-            cwd=ROOT,
-            env={**environment, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, kill_after: float | None) -> int:
-        """Does it once, killed after this time if it still runs; returns the exit code."""
-        _pipe(self._process.stdin).write("\n")
-        _pipe(self._process.stdin).flush()
-        pid = int(_pipe(self._process.stdout).readline())
-        if kill_after is not None:
-            time.sleep(kill_after)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return int(_pipe(self._process.stdout).readline())
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate(timeout=60)
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
-
-
 @pytest.fixture
-def fork(warehouse: Warehouse, environment: dict[str, str]) -> Iterator[Callable[..., Forks]]:
+def fork(
+    forkserver: Forkserver, warehouse: Warehouse, environment: dict[str, str]
+) -> Iterator[Callable[..., Repeated]]:
     """Starts a process that forks others; they see the bucket that is set, and the warehouse."""
-    started: list[Forks] = []
+    started: list[Repeated] = []
 
-    def start(*arguments: str) -> Forks:
+    def start(*arguments: str) -> Repeated:
         set_now = {
             name: value
             for name, value in os.environ.items()
             if name.startswith(("AWS_", "DLT_")) or name.endswith("BUCKET_URL")
         }
-        started.append(Forks(arguments, {**environment, **warehouse.variables(), **set_now}))
+        env = {**environment, **warehouse.variables(), **set_now}
+        program = [str(Path(__file__).with_name("forking_loader.py")), *arguments]
+        started.append(Repeated(lambda streams: forkserver.start(program, env, streams)))
         return started[-1]
 
     yield start

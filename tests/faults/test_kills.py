@@ -5,10 +5,10 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,10 @@ from extract import destination
 from extract.__main__ import main as extract
 from extract.load import WORK, load
 from local.postgres import Server
+from tests.forkserver import Repeated
 from tests.leftovers import unpublished
 
-from .conftest import KILLS, Forks, Versions
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .conftest import KILLS, Versions
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -68,12 +67,12 @@ class Reader:
 
 
 @pytest.fixture
-def loader(versions: Versions, fork: Callable[..., Forks]) -> Forks:
+def loader(versions: Versions, fork: Callable[..., Repeated]) -> Repeated:
     return fork("load", versions.source.name)
 
 
 def test_readers_never_see_what_a_killed_load_left(
-    warehouse: Warehouse, versions: Versions, loader: Forks, query: Query
+    warehouse: Warehouse, versions: Versions, loader: Repeated, query: Query
 ) -> None:
     seed = random.randrange(1 << 30)  # noqa: S311
     chance = random.Random(seed)  # noqa: S311
@@ -200,7 +199,7 @@ def test_a_load_that_is_killed_in_a_phase_of_dlt_is_never_resumed(
     warehouse: Warehouse,
     versions: Versions,
     query: Query,
-    fork: Callable[..., Forks],
+    fork: Callable[..., Repeated],
     place: str,
     is_published: bool,
     is_first: bool,
@@ -231,54 +230,41 @@ def test_loads_of_one_source_into_two_warehouses_do_not_meet(
     versions: Versions,
     new_warehouse: Callable[[], Warehouse],
     rows_of: Callable[[Warehouse, str], Any],
-    environment: dict[str, str],
+    run_module: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     """They share the clone, and with it the folder that dlt works in."""
     versions.write(1)
-    shared = {name: os.environ[name] for name in ("BUCKET_URL", "DLT_DATA_DIR")}
     warehouses = [new_warehouse() for _ in range(3)]
-    loads = [
-        subprocess.Popen(
-            [sys.executable, "-m", "extract", "load", "adventure_works"],
-            cwd=ROOT,
-            env={**environment, **warehouse.variables(), **shared},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for warehouse in warehouses
-    ]
-    errors = [each.communicate(timeout=120)[1] for each in loads]
-    assert [each.returncode for each in loads] == [0, 0, 0], errors
+    loads = load_at_once(run_module, warehouses)
+    assert [each.returncode for each in loads] == [0, 0, 0], loads
     for warehouse in warehouses:
         assert versions.seen(rows_of(warehouse, versions.query())) == 1
+
+
+def load_at_once(
+    run_module: Callable[..., subprocess.CompletedProcess[str]], warehouses: Sequence[Warehouse]
+) -> list[subprocess.CompletedProcess[str]]:
+    def load_into(warehouse: Warehouse) -> subprocess.CompletedProcess[str]:
+        bucket = os.environ["BUCKET_URL"]
+        variables = {"BUCKET_URL": bucket, **warehouse.variables()}
+        return run_module("extract", "load", "adventure_works", **variables)
+
+    with ThreadPoolExecutor(len(warehouses)) as pool:
+        return list(pool.map(load_into, warehouses))
 
 
 def test_of_two_loads_at_once_one_is_refused_or_later(
     warehouse: Warehouse,
     versions: Versions,
     query: Query,
-    environment: dict[str, str],
+    run_module: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     versions.write(1)
-    shared = {name: os.environ[name] for name in ("BUCKET_URL", "DLT_DATA_DIR")}
-    variables = {**environment, **warehouse.variables(), **shared}
-    loads = [
-        subprocess.Popen(
-            [sys.executable, "-m", "extract", "load", "adventure_works"],
-            cwd=ROOT,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    errors = [each.communicate(timeout=60)[1] for each in loads]
-    codes = [each.returncode for each in loads]
-    assert 0 in codes
-    for code, error in zip(codes, errors, strict=True):
-        assert code == 0 or (code == 1 and "another load of it is running" in error), error
+    loads = load_at_once(run_module, [warehouse] * 3)
+    assert 0 in [each.returncode for each in loads]
+    for each in loads:
+        refused = each.returncode == 1 and "another load of it is running" in each.stderr
+        assert each.returncode == 0 or refused, each
     assert versions.seen(query(versions.query())) == 1
     assert query("select count(*) from audit.loads where row_count > 0") == [(1,)]
 

@@ -17,15 +17,16 @@ from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.drops import Drops
 from extract.load import WORK
+from tests.forkserver import Repeated
 from tests.leftovers import unpublished
 
-from .conftest import KILLS, Forks
+from .conftest import KILLS
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
 # What is killed here does many small things: a few kills hit all of them.
-STEP_KILLS = max(15, KILLS // 3)
-DROP_KILLS = max(5, KILLS // 10)
+STEP_KILLS = max(5, KILLS // 3)
+DROP_KILLS = max(3, KILLS // 10)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def assert_no_folder_is_left(source: str) -> None:
 def test_steps_that_are_killed_take_every_record_once(
     tmp_path: Path,
     warehouse: Warehouse,
-    fork: Callable[..., Forks],
+    fork: Callable[..., Repeated],
     query: Query,
     chance: random.Random,
     monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +132,7 @@ def contents(bucket: Bucket, path: Path) -> dict[str, str]:
 def test_drops_whose_watch_is_killed_are_loaded_once_and_lie_in_one_place(
     bucket: Bucket,
     tmp_path: Path,
-    fork: Callable[..., Forks],
+    fork: Callable[..., Repeated],
     query: Query,
     chance: random.Random,
 ) -> None:

@@ -31,7 +31,7 @@ class Reader:
 
     def files(self, table: Table) -> list[Any]:
         """Returns where the files of a table are, here, that are current."""
-        root = self._root()
+        root = self._root(table)
         if not table.partition_by:
             # DuckDB opens a local file more than once; who reads a copy opens it once.
             copy = self._folder / f"{table}.copy"
@@ -46,7 +46,7 @@ class Reader:
 
     def glob(self, table: Table, sql: str = ALL, **options: bool) -> Rows:
         """Runs SQL on all files below the table's folder."""
-        return self.query(sql, [f"{self._root()}/{table}/**/*.parquet"], options)
+        return self.query(sql, [f"{self._root(table)}/{table}/**/*.parquet"], options)
 
     @staticmethod
     def query(sql: str, files: list[Any], options: Mapping[str, bool]) -> Rows:
@@ -58,12 +58,15 @@ class Reader:
                 sql.format(relation), {"files": [str(file) for file in files]}
             ).fetchall()
 
-    def _root(self) -> str:
+    def _root(self, table: Table) -> str:
+        """Returns the folder of the lake, or of a copy that has this table."""
         if not self.lake.url.startswith("s3://"):
             return self.lake.url
         shutil.rmtree(self._folder, ignore_errors=True)
         bucket = open_bucket(self.lake.url)
         for item in bucket.objects():
+            if not item.key.startswith(f"{table}/"):
+                continue
             path = self._folder / item.key
             path.parent.mkdir(parents=True, exist_ok=True)
             bucket.download(item, path)

@@ -3,15 +3,13 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 import psutil
@@ -21,10 +19,10 @@ from common.errors import LoadError
 from common.storage import Bucket, FolderBucket, S3Bucket
 from common.warehouse import Warehouse
 from lake.publish import WORK, publish
+from tests.forkserver import Forkserver, Repeated
 
 from .conftest import PARTITIONS, VERSIONED, Reader, declare, execute, version_of, write_version
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("KILLS", "6"))
 
 
@@ -107,13 +105,15 @@ def test_readers_never_see_half(reader: Reader, versioned: Warehouse) -> None:
     version = 1
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(look)
-        while version < 10 or (
-            version < 60 and min(len(set(versions)) for versions in seen.values()) < 4
-        ):
-            version += 1
-            write_version(versioned, version)
-            publish(VERSIONED, versioned, reader.lake)
-        stop.set()
+        try:
+            while version < 10 or (
+                version < 60 and min(len(set(versions)) for versions in seen.values()) < 4
+            ):
+                version += 1
+                write_version(versioned, version)
+                publish(VERSIONED, versioned, reader.lake)
+        finally:
+            stop.set()
         looking.result()
     for versions in seen.values():
         assert len(set(versions)) >= 4
@@ -122,71 +122,42 @@ def test_readers_never_see_half(reader: Reader, versioned: Warehouse) -> None:
 
 @pytest.fixture
 def publisher(
-    reader: Reader, versioned: Warehouse, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[str]]:
+    forkserver: Forkserver, reader: Reader, versioned: Warehouse, environment: dict[str, str]
+) -> Iterator[Repeated]:
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("forking_publisher.py"))],
-        cwd=ROOT,
-        env={
-            **environment,
-            **versioned.variables(),
-            **aws,
-            "PYTHONPATH": str(ROOT),
-            "LAKE_URL": reader.lake.url,
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.communicate(timeout=60)
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
-
-
-def attempt(publisher: subprocess.Popen[str], kill_after: float | None) -> int:
-    """Publishes once; kills the publish after this time. Returns its exit code."""
-    _pipe(publisher.stdin).write("\n")
-    _pipe(publisher.stdin).flush()
-    pid = int(_pipe(publisher.stdout).readline())
-    if kill_after is not None:
-        time.sleep(kill_after)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return int(_pipe(publisher.stdout).readline())
+    env = {**environment, **versioned.variables(), **aws, "LAKE_URL": reader.lake.url}
+    program = [str(Path(__file__).with_name("forking_publisher.py"))]
+    publisher = Repeated(lambda streams: forkserver.start(program, env, streams))
+    yield publisher
+    publisher.close()
 
 
 def test_a_killed_publish_is_healed_by_the_next(
-    reader: Reader, versioned: Warehouse, publisher: subprocess.Popen[str]
+    reader: Reader, versioned: Warehouse, publisher: Repeated
 ) -> None:
     seed = random.randrange(1 << 30)  # noqa: S311
     chance = random.Random(seed)  # noqa: S311
-    assert attempt(publisher, None) == 0
+    assert publisher.run(None) == 0
     write_version(versioned, 2)
     started = time.monotonic()
-    assert attempt(publisher, None) == 0
+    assert publisher.run(None) == 0
     usual = time.monotonic() - started
     version, killed, tries = 2, 0, 0
     before = dict.fromkeys(VERSIONED, 2)
     while killed < KILLS and tries < 4 * KILLS:
         version, tries = version + 1, tries + 1
         write_version(versioned, version)
-        killed += attempt(publisher, chance.uniform(0, usual)) == -signal.SIGKILL
+        killed += publisher.run(chance.uniform(0, usual)) == -signal.SIGKILL
         for table in VERSIONED:
             seen = version_of(reader, table)
             assert seen in (before[table], version), f"seed {seed}"
             before[table] = seen
         if chance.random() < 0.5:
-            assert attempt(publisher, None) == 0, f"seed {seed}"
+            assert publisher.run(None) == 0, f"seed {seed}"
             assert nothing_is_left(reader), f"seed {seed}"
             before = dict.fromkeys(VERSIONED, version)
     assert killed
-    assert attempt(publisher, None) == 0
+    assert publisher.run(None) == 0
     assert [version_of(reader, table) for table in VERSIONED] == [version] * 2
     assert nothing_is_left(reader)
     alive = {str(pid) for pid in psutil.pids()}
@@ -223,11 +194,13 @@ def test_all_tables_are_of_one_moment(folder_lake: Reader, versioned: Warehouse)
 
     with ThreadPoolExecutor(1) as pool:
         building = pool.submit(build)
-        for _ in range(10):
-            publish(VERSIONED, versioned, folder_lake.lake)
-            first, second = (version_of(folder_lake, table) for table in VERSIONED)
-            assert first == second
-        stop.set()
+        try:
+            for _ in range(10):
+                publish(VERSIONED, versioned, folder_lake.lake)
+                first, second = (version_of(folder_lake, table) for table in VERSIONED)
+                assert first == second
+        finally:
+            stop.set()
         building.result()
 
 

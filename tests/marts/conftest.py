@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
+from dbt_common.behavior_flags import BehaviorFlagRendered
 
 from common.warehouse import Warehouse
 
@@ -139,19 +140,17 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def run_dbt(
-    new_warehouse: Callable[[], Warehouse], tmp_path_factory: pytest.TempPathFactory
+    new_warehouse: Callable[..., Warehouse], own_name: str, environment: dict[str, str]
 ) -> Iterator[tuple[Warehouse, Callable[..., Any]]]:
     """Runs dbt in this process, parsed once, on a database of its own."""
-    warehouse = new_warehouse()
-    folder = tmp_path_factory.mktemp("dbt")
-    variables = {
-        **warehouse.variables(),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
+    warehouse = new_warehouse(name=own_name)
+    of_dbt = {name: value for name, value in environment.items() if name.startswith("DBT_")}
+    variables = {**of_dbt, **warehouse.variables()}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
+        # At each start, dbt asks the stack for the module that it is in: pytest's stack is deep.
+        patch.setattr(BehaviorFlagRendered, "_default_source", lambda _: "dbt.adapters")
         always = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
         parsed: Any = dbtRunner().invoke(["--quiet", "parse", *always])
         runner = dbtRunner(manifest=parsed.result)
