@@ -12,30 +12,22 @@ with orders as (
 
 ),
 
-customer_orders as (
-
-    select
-        customer_key,
-        count(*) as order_qty
-    from orders
-    group by customer_key
-
-),
-
 named as (
 
+    -- Named first, counted then: how many customers there are is known of the dimension, not of the
+    -- orders, and decides how Postgres joins.
     select
+        customers.customer_key,
         customers.person_id,
-        customer_orders.order_qty,
         coalesce(
             nullif(
                 concat_ws(' ', persons.first_name, persons.middle_name, persons.last_name), ''
             ),
             customers.customer_name
         ) as name
-    from customer_orders
+    from orders
     inner join {{ ref('dim_customer') }} as customers
-        on customer_orders.customer_key = customers.customer_key
+        on orders.customer_key = customers.customer_key
     inner join {{ ref('dim_person') }} as persons
         on customers.person_key = persons.person_key
 
@@ -44,6 +36,10 @@ named as (
 select
     person_id,
     name,
-    order_qty
+    count(*) as order_qty
 from named
+group by
+    customer_key,
+    person_id,
+    name
 order by order_qty desc, name asc nulls last, person_id asc nulls last

@@ -3,7 +3,8 @@
 A first run, one with nothing new, one after 1 % of the orders changed (files of changes, headers
 and lines), and one that builds and tests all. Each is `python -m orchestrate run adventure_works`
 as a user starts it, in a database of its own on the server that POSTGRES_* names or the embedded
-one; the database and the sample are removed.
+one; the database and the sample are removed. Beside the whole command stands what load, build and
+tests took of it, up to the answers.
 """
 
 import argparse
@@ -32,37 +33,56 @@ from local.sample import generate
 ROOT = Path(__file__).resolve().parents[2]
 SALES = Path("adventure_works/sales")
 SHARE = 0.01
-# What is wanted: seconds with nothing new; of a first run, the share that SHARE of news may take.
+ANSWERS = "Answers "
+# What is wanted: seconds with nothing new; of the load, build and tests of a first run, the share
+# that SHARE of news may take.
 NOTHING_SECONDS = 3.0
 NEWS_SHARE = 0.2
 
 
-def measure(server: Warehouse, scale: float, rounds: int, work: Path) -> dict[str, float]:
-    """Returns the seconds of each kind of run: the median of `rounds`, but of the first run."""
+def measure(
+    server: Warehouse, scale: float, rounds: int, work: Path
+) -> dict[str, tuple[float, float]]:
+    """Returns the seconds of each kind of run, whole and up to the answers.
+
+    They are the medians of `rounds`, but of the first run.
+    """
     bucket = work / "bucket"
     generate(scale, bucket)
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[tuple[float, float]]] = {}
     with _database(server) as warehouse:
+        variables = {
+            **warehouse.variables(),
+            "BUCKET_URL": str(bucket),
+            "DBT_TARGET_PATH": str(work / "target"),
+            "PYTHONUNBUFFERED": "1",
+        }
 
-        def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-            variables = {"BUCKET_URL": str(bucket), "DBT_TARGET_PATH": str(work / "target")}
-            return subprocess.run(
+        def command(*arguments: str) -> tuple[str, float, float]:
+            """Returns what it printed, and the seconds whole and up to the answers."""
+            started, printed = time.perf_counter(), []
+            answers = 0.0
+            with subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env={**os.environ, **warehouse.variables(), **variables},
-                capture_output=True,
+                env={**os.environ, **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 text=True,
-                check=False,
-            )
+            ) as running:
+                for line in running.stdout or ():
+                    printed.append(line)
+                    if line.startswith(ANSWERS):
+                        answers = time.perf_counter() - started
+            if running.returncode:
+                raise SystemExit(f"{arguments} failed:\n{''.join(printed)[-4000:]}")
+            return "".join(printed), time.perf_counter() - started, answers
 
         def run(name: str, *options: str) -> None:
-            started = time.perf_counter()
-            done = command("-m", "orchestrate", "run", "adventure_works", *options)
-            seconds.setdefault(name, []).append(time.perf_counter() - started)
-            if done.returncode:
-                raise SystemExit(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-            if ("nothing new" in done.stdout) != (name == "nothing new"):
-                raise SystemExit(f"{name} was not that:\n{done.stdout[:2000]}")
+            printed, *taken = command("-m", "orchestrate", "run", "adventure_works", *options)
+            seconds.setdefault(name, []).append((taken[0], taken[1]))
+            if ("nothing new" in printed) != (name == "nothing new"):
+                raise SystemExit(f"{name} was not that:\n{printed[:2000]}")
 
         # What dbt remembers of a project that it has parsed, it remembers in all runs but a clone's
         # very first.
@@ -73,7 +93,10 @@ def measure(server: Warehouse, scale: float, rounds: int, work: Path) -> dict[st
             _change(bucket / SALES, number)
             run("1 % of the orders changed")
             run("all again (--full)", "--full")
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
+    return {
+        name: (statistics.median(t[0] for t in taken), statistics.median(t[1] for t in taken))
+        for name, taken in seconds.items()
+    }
 
 
 def _change(folder: Path, number: int) -> None:
@@ -121,18 +144,22 @@ def main() -> int:
             taken = measure(find_warehouse(), options.scale, options.rounds, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    first = taken["first run"]
-    table = Table("python -m orchestrate run adventure_works", "s", "of the first run")
-    for name, seconds in taken.items():
-        table.add_row(name, f"{seconds:.1f}", f"{seconds / first:.2f}")
+    _, first = taken["first run"]
+    table = Table(
+        "python -m orchestrate run adventure_works", "s", "to the answers, s", "of the first run"
+    )
+    for name, (whole, to_answers) in taken.items():
+        table.add_row(name, f"{whole:.1f}", f"{to_answers:.1f}", f"{to_answers / first:.2f}")
     Console().print(table)
-    wanted = {
-        "nothing new": NOTHING_SECONDS,
-        "1 % of the orders changed": NEWS_SHARE * first,
-    }
-    missed = [name for name, limit in wanted.items() if taken[name] > limit]
-    for name in missed:
-        print(f"{name}: {taken[name]:.1f} s, wanted {wanted[name]:.1f} s", file=sys.stderr)
+    nothing, _ = taken["nothing new"]
+    _, news = taken["1 % of the orders changed"]
+    missed = []
+    if nothing > NOTHING_SECONDS:
+        missed.append(f"nothing new: {nothing:.1f} s, wanted {NOTHING_SECONDS:.1f} s")
+    if news > NEWS_SHARE * first:
+        missed.append(f"1 % of news: {news / first:.2f} of a first run, wanted {NEWS_SHARE}")
+    for miss in missed:
+        print(miss, file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -14,7 +14,10 @@
         indexes=table_indexes([
             {'columns': ['order_date'], 'type': 'brin'},
             {'columns': ['sales_order_id']},
+            {'columns': ['coalesce(sales_order_id, 0)']},
             {'columns': ['load_id'], 'type': 'brin'},
+            {'columns': ['line_file_id']},
+            {'columns': ['header_file_id']},
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
@@ -73,8 +76,16 @@ changed_orders as (
     from {{ ref('stg_adventure_works__sales_order_header') }}
     where _file_id > (select watermark.header_file_id from watermark)
     union
-    -- Orders with rows of a file that is gone; whose keys point elsewhere now; or that still look
-    -- for a customer or a product.
+    -- Orders with rows of a file that is gone.
+    select coalesce(sales_order_id, 0) as id
+    from {{ this }}
+    where line_file_id in (select gone_files.file_id from gone_files)
+    union
+    select coalesce(sales_order_id, 0) as id
+    from {{ this }}
+    where header_file_id in (select gone_files.file_id from gone_files)
+    union
+    -- Orders whose keys point elsewhere now, or that still look for a customer or a product.
     select coalesce(sales.sales_order_id, 0) as id
     from {{ this }} as sales
     left join {{ ref('dim_customer') }} as customers
@@ -82,9 +93,7 @@ changed_orders as (
     left join {{ ref('dim_product') }} as products
         on sales.product_key = products.product_key
     where
-        sales.line_file_id in (select gone_files.file_id from gone_files)
-        or sales.header_file_id in (select gone_files.file_id from gone_files)
-        or customers.customer_key is null
+        customers.customer_key is null
         or products.product_key is null
         or sales.person_key != customers.person_key
         or sales.customer_key = {{ unknown_key() }}

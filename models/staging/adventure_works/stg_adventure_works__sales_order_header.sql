@@ -7,7 +7,7 @@
         unique_key='coalesce(sales_order_id, 0)',
         on_schema_change='append_new_columns',
         indexes=table_indexes([
-            {'columns': ['sales_order_id']},
+            {'columns': ['coalesce(sales_order_id, 0)']},
             {'columns': ['_file_id']},
             {'columns': ['_load_id'], 'type': 'brin'},
         ]),
