@@ -4,7 +4,7 @@
 with cases as (
 
     select
-        cases.document,
+        cases.document || '<' as document,
         cases.expected
     from (
         values

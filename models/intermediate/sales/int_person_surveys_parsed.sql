@@ -5,7 +5,8 @@ with documents as (
 
     select
         business_entity_id,
-        demographics
+        -- What xml_content recognises a missing end tag by.
+        demographics || '<' as demographics
     from {{ ref('stg_adventure_works__person') }}
     {{ optimization_fence() }}
 
