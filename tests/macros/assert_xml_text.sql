@@ -4,8 +4,8 @@
 with cases as (
 
     select
-        cases.document || '<' as document,
-        cases.expected
+        cases.expected,
+        cases.raw_xml || '<' as survey
     from (
         values
         ('<Survey xmlns="http://example.com/s"><Job>Clerical</Job></Survey>', 'Clerical'),
@@ -27,16 +27,16 @@ with cases as (
         ('no document', null),
         ('', null),
         (null, null)
-    ) as cases (document, expected)
+    ) as cases (raw_xml, expected)
 
 ),
 
 extracted as (
 
     select
-        document,
+        survey,
         expected,
-        {{ xml_content('document', 'Job') }} as job
+        {{ xml_content('survey', 'Job') }} as job
     from cases
 
 ),
@@ -44,7 +44,7 @@ extracted as (
 failures as (
 
     select
-        document,
+        survey,
         expected,
         {{ xml_text('job') }} as actual
     from extracted
