@@ -34,12 +34,12 @@ changed_orders as (
 
     select coalesce({{ try_cast_to('sales_order_id', 'integer') }}, 0) as id
     from {{ landed_rows }}
-    where _file_id > (select coalesce(max(_file_id), 0) from {{ this }})
+    where _file_id > (select coalesce(max(staged._file_id), 0) from {{ this }} as staged)
     union
-    select coalesce(sales_order_id, 0) as id
-    from {{ this }}
+    select coalesce(staged.sales_order_id, 0) as id
+    from {{ this }} as staged
     where
-        _file_id in (
+        staged._file_id in (
             select files.file_id
             from {{ ref('stg_audit__files') }} as files
             where not files.is_current
