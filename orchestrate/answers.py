@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
@@ -18,7 +18,7 @@ from common.warehouse import Warehouse
 from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
-# Seconds that an answer waits for a relation that a build replaces just now.
+# Seconds to wait, in all answers together, for a relation that a build replaces just now.
 PATIENCE = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -29,9 +29,10 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
     there is nothing else. Raises LoadError if PostgreSQL fails.
     """
     unbuilt, secret = [], []
+    patience = iter(PATIENCE)
     # Two at a time: most of an answer runs on one processor.
     with ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(_run, warehouse, answer) for answer in answers]
+        running = [pool.submit(_run, warehouse, answer, patience) for answer in answers]
         for answer, result in zip(answers, running, strict=True):
             try:
                 columns, rows, count = result.result()
@@ -57,11 +58,12 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
     return not answers or len(unbuilt) + len(secret) < len(answers)
 
 
-def _run(warehouse: Warehouse, answer: Answer) -> tuple[list[str], list[tuple[object, ...]], int]:
+def _run(
+    warehouse: Warehouse, answer: Answer, patience: Iterator[float]
+) -> tuple[list[str], list[tuple[object, ...]], int]:
     """Returns the columns and the first rows of an answer, and how many rows it has."""
     # Only what is shown is fetched: answers can have as many rows as there are customers.
     counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {SHOWN_ROWS}"  # noqa: S608
-    patience = list(PATIENCE)
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         while True:
@@ -77,9 +79,10 @@ def _run(warehouse: Warehouse, answer: Answer) -> tuple[list[str], list[tuple[ob
                 errors.DeadlockDetected,
                 errors.LockNotAvailable,
             ):
-                if not patience:
+                pause = next(patience, None)
+                if pause is None:
                     raise
-                time.sleep(patience.pop(0))
+                time.sleep(pause)
 
 
 def _cut(name: str, rows: int) -> str:

@@ -178,6 +178,7 @@ TABLES = {
                 {_numeric("unit_price")} as unit_price,
                 {_numeric("unit_price_discount")} as unit_price_discount,
                 {_numeric("line_total", 6)} as line_total,
+                _file_id,
                 _load_id
             from raw_adventure_works.sales_order_detail
             offset 0
@@ -196,6 +197,7 @@ TABLES = {
                 {_numeric("tax_amt")} as tax_amount,
                 {_numeric("freight")} as freight_amount,
                 {_numeric("total_due")} as total_due,
+                _file_id,
                 _load_id
             from raw_adventure_works.sales_order_header
             offset 0
@@ -234,6 +236,8 @@ TABLES = {
             {{tax_amount}} as tax_amount,
             {{freight_amount}} as freight_amount,
             {{total_due}} as total_due,
+            weighted._file_id as line_file_id,
+            orders._file_id as header_file_id,
             greatest(weighted._load_id, coalesce(orders._load_id, 0)) as load_id
         from weighted
         left join orders using (sales_order_id)
@@ -242,6 +246,10 @@ TABLES = {
         left join seeds.order_statuses using (order_status_id);
         create index on {SCHEMA}.fact_sales using brin (order_date);
         create index on {SCHEMA}.fact_sales (sales_order_id);
+        create index on {SCHEMA}.fact_sales (coalesce(sales_order_id, 0));
+        create index on {SCHEMA}.fact_sales using brin (load_id);
+        create index on {SCHEMA}.fact_sales (line_file_id);
+        create index on {SCHEMA}.fact_sales (header_file_id);
         analyze {SCHEMA}.fact_sales
     """.format(
         **{
