@@ -216,10 +216,12 @@ class WarehouseClient(PostgresClient):
         }
         if not file.feed.changes:
             del values[IS_CHANGE]
-        # By a check PostgreSQL knows without a scan what may be in the table.
+        # By a check PostgreSQL knows without a scan what may be in the table. Autovacuum is to let
+        # it alone until it is attached: attaching would wait for it.
         execute(
             cursor,
-            "create table {table} (like {raw}, {checks}); alter table {table} {defaults}",
+            "create table {table} (like {raw}, {checks}) with (autovacuum_enabled = false); "
+            "alter table {table} {defaults}",
             table=table,
             raw=Identifier(self.load.source.raw_schema, file.feed.name),
             checks=SQL(", ").join(

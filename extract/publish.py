@@ -223,7 +223,10 @@ def _lock(cursor: extensions.cursor, source: Source, feeds: Sequence[str]) -> No
 
 def _attach(cursor: extensions.cursor, source: Source, file: RawFile) -> None:
     """Attaches a file's table to the raw table, or adds its rows to those of earlier batches."""
-    statement = "alter table {raw} attach partition {table} for values in ({file_id})"
+    statement = """
+        alter table {raw} attach partition {table} for values in ({file_id});
+        alter table {table} reset (autovacuum_enabled)
+    """
     if file.is_next_batch:
         reject(cursor, file)
         statement = "insert into {raw} select * from {table}; drop table {table}"

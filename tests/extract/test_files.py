@@ -442,6 +442,27 @@ def test_a_load_waits_for_readers_and_does_not_keep_others_waiting(
     assert query("select name from raw_shop.items") == [("new",)]
 
 
+def test_autovacuum_waits_until_a_file_is_attached(
+    declare: Declare,
+    put: Put,
+    warehouse: Warehouse,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It would hold the table for as long as it looks at it, and the load would wait.
+    options = "select reloptions from pg_class where relname ~ '^items_[0-9]+$'"
+    seen = []
+
+    def lock(*_: object) -> None:
+        seen.extend(query(options))
+
+    monkeypatch.setattr("extract.publish._lock", lock)
+    put("items.csv", b"id,name,note\n1,n,m\n")
+    load(declare(), warehouse)
+    assert seen == [(["autovacuum_enabled=false"],)]
+    assert query(options) == [(None,)]
+
+
 def test_an_older_ledger_is_told_from_ours(
     declare: Declare, put: Put, warehouse: Warehouse
 ) -> None:
