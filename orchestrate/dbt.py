@@ -43,13 +43,10 @@ class Dbt:
     `code` is the digest of what was parsed.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        """Parses the project; raises DbtError if that fails.
-
-        `threads` is how many nodes run at once; by default two for each processor, because a
-        thread waits for PostgreSQL half of its time.
-        """
-        os.environ["DBT_THREADS"] = str(threads or 2 * (os.cpu_count() or 1))
+    def __init__(self) -> None:
+        """Parses the project; raises DbtError if that fails."""
+        # Two nodes at once for each processor: a thread waits for PostgreSQL half of its time.
+        os.environ["DBT_THREADS"] = str(2 * (os.cpu_count() or 1))
         self.code = code_digest(os.environ["POSTGRES_DB"])
         self._runner = dbtRunner(manifest=self._invoke(dbtRunner(), "parse", ["--no-write-json"]))
         self.project = Project(self._runner.manifest)

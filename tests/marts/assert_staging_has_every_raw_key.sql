@@ -1,28 +1,34 @@
 -- Every key of a feed with change rows is staged. With `except`, because PostgreSQL knows nothing
 -- of values that it casts, and joins millions of rows as if they were a few.
-{{ config(tags=['full_run']) }}
 
-{% set detail_id = try_cast_to('sales_order_detail_id', 'integer') %}
+{% set order_id = try_cast_to('sales_order_id', 'integer') %}
 
 (
-    select {{ try_cast_to('sales_order_id', 'integer') }} as sales_order_id
+    select
+        'sales_order_header' as feed,
+        {{ order_id }} as sales_order_id,
+        cast(null as integer) as sales_order_detail_id
     from {{ source('adventure_works', 'sales_order_header') }}
+    where {{ is_new('adventure_works', '_load_id') }}
     except
-    select sales_order_id
+    select
+        'sales_order_header' as feed,
+        sales_order_id,
+        null as sales_order_detail_id
     from {{ ref('stg_adventure_works__sales_order_header') }}
 )
 union all
 (
-    select sales_order_id
-    from (
-        select
-            {{ try_cast_to('sales_order_id', 'integer') }} as sales_order_id,
-            {{ detail_id }} as sales_order_detail_id
-        from {{ source('adventure_works', 'sales_order_detail') }}
-        except
-        select
-            sales_order_id,
-            sales_order_detail_id
-        from {{ ref('stg_adventure_works__sales_order_detail') }}
-    ) as missing_lines
+    select
+        'sales_order_detail' as feed,
+        {{ order_id }} as sales_order_id,
+        {{ try_cast_to('sales_order_detail_id', 'integer') }} as sales_order_detail_id
+    from {{ source('adventure_works', 'sales_order_detail') }}
+    where {{ is_new('adventure_works', '_load_id') }}
+    except
+    select
+        'sales_order_detail' as feed,
+        sales_order_id,
+        sales_order_detail_id
+    from {{ ref('stg_adventure_works__sales_order_detail') }}
 )

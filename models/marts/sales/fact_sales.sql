@@ -23,10 +23,12 @@
         post_hook=[
             "{{
                 delete_where(
-                    'line_file_id in (select file_id from ' ~ ref('stg_audit__files')
-                    ~ ' where not is_current) and not exists (select 1 from '
-                    ~ ref('stg_adventure_works__sales_order_detail')
-                    ~ ' as staged where staged._file_id = line_file_id)'
+                    'line_file_id in (' ~ gone_files(
+                        ref('stg_audit__files'), [
+                            ref('stg_adventure_works__sales_order_detail'),
+                            ref('stg_adventure_works__sales_order_header'),
+                        ]
+                    ) ~ ')'
                 )
             }}",
             "{{ analyze_table() }}",
@@ -49,20 +51,14 @@ watermark as (
 -- Replaced, and no more in staging: what a load replaced since, the next run will stage.
 gone_files as (
 
-    select file_id
-    from {{ ref('stg_audit__files') }} as versions
-    where
-        not is_current
-        and not exists (
-            select 1
-            from {{ ref('stg_adventure_works__sales_order_detail') }} as staged_lines
-            where versions.file_id = staged_lines._file_id
+    {{
+        gone_files(
+            ref('stg_audit__files'), [
+                ref('stg_adventure_works__sales_order_detail'),
+                ref('stg_adventure_works__sales_order_header'),
+            ]
         )
-        and not exists (
-            select 1
-            from {{ ref('stg_adventure_works__sales_order_header') }} as staged_orders
-            where versions.file_id = staged_orders._file_id
-        )
+    }}
 
 ),
 

@@ -13,58 +13,29 @@
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
-            "{{
-                delete_where(
-                    '_file_id in (select file_id from ' ~ ref('stg_audit__files')
-                    ~ ' where not is_current)'
-                )
-            }}",
+            "{{ delete_where('_file_id in (' ~ gone_files(ref('stg_audit__files')) ~ ')') }}",
             "{{ analyze_table() }}",
         ],
     )
 }}
 {%- set casts = [] -%}
 {%- set key = {'sales_order_id': 'integer'} -%}
-{% set landed_rows = source('adventure_works', 'sales_order_header') %}
+{%- set landed = source('adventure_works', 'sales_order_header') -%}
 
 with
 
 {% if is_incremental() %}
-changed_orders as (
-
-    select coalesce({{ try_cast_to('sales_order_id', 'integer') }}, 0) as id
-    from {{ landed_rows }}
-    where _file_id > (select coalesce(max(staged._file_id), 0) from {{ this }} as staged)
-    union
-    select coalesce(staged.sales_order_id, 0) as id
-    from {{ this }} as staged
-    where
-        staged._file_id in (
-            select files.file_id
-            from {{ ref('stg_audit__files') }} as files
-            where not files.is_current
-        )
-
-),
-
 landed_orders as (
 
-    select *
-    from {{ landed_rows }}
-    where
-        {{
-            is_among(
-                'coalesce(' ~ try_cast_to('sales_order_id', 'integer') ~ ', 0)', 'changed_orders'
-            )
-        }}
+    {{ rows_of_changed_orders(landed, ref('stg_audit__files')) }}
 
 ),
-{% set landed_rows = 'landed_orders' %}
+{% set landed = 'landed_orders' %}
 {% endif %}
 
 source as (
 
-    {{ newest_rows(landed_rows, key=key, newest_by='modified_date') }}
+    {{ newest_rows(landed, key=key, newest_by='modified_date') }}
 
 ),
 
