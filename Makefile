@@ -30,9 +30,9 @@ setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (other targets 
 run: setup ## Load, build and test what is new, print the answers (SOURCES="...", FULL=1, SCALE=N)
 	@$(PY) -m orchestrate run $(if $(FULL),--full) $(SOURCES)
 
-# Tests run in this many processes.
-WORKERS ?= 2
-PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests run in this many processes. (Not called WORKERS: dlt would take that for itself.)
+PROCESSES ?= 3
+PYTEST = $(PY) -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 # Linters and tests side by side.
 TOGETHER := $(MAKE) --no-print-directory --jobs=2
 # What chance decides: kills, malformed files and random histories, as many as these say.

@@ -218,6 +218,15 @@ def has_files(source: Source) -> bool:
     return bucket.exists() and any(True for _ in bucket.objects())
 
 
+def has_news(source: Source, warehouse: Warehouse) -> bool:
+    """Returns whether a load of the source would fetch files; of an API, nobody knows before."""
+    if source.api:
+        return False
+    found = list(find_files(source, source_bucket(source.name)))
+    with locked_ledger(source, as_owner(warehouse)) as ledger:
+        return bool(ledger.changed(found) or ledger.missing())
+
+
 @contextmanager
 def work_folder(source: Source) -> Iterator[Path]:
     """Gives an empty folder, removed afterwards, as are those that killed loads left behind."""

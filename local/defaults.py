@@ -6,6 +6,7 @@ environment alone, as it does on a server where all of it is set.
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -50,10 +51,15 @@ def local_defaults(sources: Sequence[Source] = (), database: bool = True) -> Ite
     positive number; LoadError if the server does not start.
     """
     with ExitStack() as stack:
-        if database and not _is_database_named():
-            _fill(stack, _start_server())
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            is_ours = database and not _is_database_named()
+            # Beside the sample: the first time, each takes a second.
+            server = pool.submit(_start_server) if is_ours else None
+            origins = _fill_sources(stack, sources)
+            if server:
+                _fill(stack, server.result())
         _fill(stack, {"LAKE_URL": str(STATE / "lake")})
-        for name, origin in _fill_sources(stack, sources).items():
+        for name, origin in origins.items():
             print(f"  {name}: {origin}", flush=True)
         yield
 

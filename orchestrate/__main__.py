@@ -15,7 +15,7 @@ from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
 from orchestrate.project import code_digest, recall
-from orchestrate.run import run, start_dbt
+from orchestrate.run import new_console, run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands.add_parser("answers", help="print the answers from what is built")
     options = parser.parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = new_console()
     try:
         sources = read_sources()
         if options.command == "run":

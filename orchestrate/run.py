@@ -1,11 +1,15 @@
 """One run: load, build and test what has reason to be, the answers."""
 
 import gc
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,9 +20,10 @@ from common.warehouse import Warehouse
 from extract.__main__ import describe
 from extract.declaration import Source
 from extract.ledger import is_loaded
-from extract.load import has_files, load
+from extract.load import has_files, has_news, load
 from orchestrate.answers import print_answers
 from orchestrate.builds import Build, Builds, locked
+from orchestrate.errors import DbtError
 from orchestrate.project import Feed, Known, code_digest, recall
 
 if TYPE_CHECKING:
@@ -39,6 +44,11 @@ class Extent:
     names: tuple[str, ...] = ()
     is_full: bool = False
     full_refresh: bool = False
+
+
+def new_console() -> Console:
+    """Returns where a run is told: as wide as the terminal, or as a log."""
+    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run(
@@ -69,7 +79,16 @@ def run(
     for source in sources:
         if source not in chosen:
             console.print(f"  {source.name}: never loaded, and without files: skipped")
-    errors = _load(chosen, warehouse, console)
+    is_dbt_needed = (
+        is_full
+        or full_refresh
+        or recall(code_digest(warehouse.database)) is None
+        or any(_has_news(source, warehouse) for source in chosen)
+    )
+    if is_dbt_needed:
+        errors = _load_beside_dbt(chosen, warehouse)
+    else:
+        errors = _load(chosen, warehouse, console)
     loaded = [source.name for source in chosen if source.name not in errors]
     try:
         is_good = not loaded or _build_and_answer(
@@ -99,8 +118,9 @@ def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console) ->
     return print_answers(warehouse, known.answers_of(extent.names), console)
 
 
+@cache
 def start_dbt() -> "Dbt":
-    """Returns dbt, started; raises DbtError if the project does not parse."""
+    """Returns dbt, started once; raises DbtError if the project does not parse."""
     # Without the garbage collector, which would go through all that is made here again and again:
     # half a second of three.
     gc.disable()
@@ -265,6 +285,40 @@ def _load(
                 continue
             console.print("\n".join(describe(result)), highlight=False, markup=False)
     return errors
+
+
+def _has_news(source: Source, warehouse: Warehouse) -> bool:
+    try:
+        return has_news(source, warehouse)
+    except LoadError:
+        # Its load will meet the same, and say so.
+        return False
+
+
+def _load_beside_dbt(sources: Sequence[Source], warehouse: Warehouse) -> dict[str, LoadError]:
+    """Loads as `_load` does, in a process of its own, and starts dbt in this one meanwhile."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    sys.stdout.flush()
+    loading = context.Process(target=_send_errors, args=(sender, sources, warehouse))
+    loading.start()
+    sender.close()
+    # What is wrong with the project is said when it is to be built, if it is.
+    with suppress(DbtError):
+        start_dbt()
+    try:
+        errors: dict[str, LoadError] = receiver.recv()
+    except EOFError as error:
+        raise LoadError(f"the process that loads ended by itself ({loading.exitcode})") from error
+    finally:
+        loading.join()
+    return errors
+
+
+def _send_errors(sender: Connection, sources: Sequence[Source], warehouse: Warehouse) -> None:
+    # Ctrl-C is for both processes, and the other one says so.
+    with suppress(KeyboardInterrupt):
+        sender.send(_load(sources, warehouse, new_console()))
 
 
 def _print_warnings(warnings: dict[str, str], console: Console) -> None:

@@ -34,8 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SALES = Path("adventure_works/sales")
 SHARE = 0.01
 ANSWERS = "Answers "
-# What is wanted: seconds with nothing new; of the load, build and tests of a first run, the share
-# that SHARE of news may take.
+# What is wanted: seconds with nothing new up to scale 1 (above, the answers' SQL takes as many); of
+# the load, build and tests of a first run, the share that SHARE of news may take.
 NOTHING_SECONDS = 3.0
 NEWS_SHARE = 0.2
 
@@ -154,7 +154,7 @@ def main() -> int:
     nothing, _ = taken["nothing new"]
     _, news = taken["1 % of the orders changed"]
     missed = []
-    if nothing > NOTHING_SECONDS:
+    if options.scale <= 1 and nothing > NOTHING_SECONDS:
         missed.append(f"nothing new: {nothing:.1f} s, wanted {NOTHING_SECONDS:.1f} s")
     if news > NEWS_SHARE * first:
         missed.append(f"1 % of news: {news / first:.2f} of a first run, wanted {NEWS_SHARE}")

@@ -247,7 +247,7 @@ TABLES = {
         create index on {SCHEMA}.fact_sales using brin (order_date);
         create index on {SCHEMA}.fact_sales (sales_order_id);
         create index on {SCHEMA}.fact_sales (coalesce(sales_order_id, 0));
-        create index on {SCHEMA}.fact_sales using brin (load_id);
+        create index on {SCHEMA}.fact_sales (load_id);
         create index on {SCHEMA}.fact_sales (line_file_id);
         create index on {SCHEMA}.fact_sales (header_file_id);
         analyze {SCHEMA}.fact_sales

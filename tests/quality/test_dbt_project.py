@@ -92,6 +92,34 @@ def test_descriptions_reach_the_database(manifest: Artifact, catalog: Artifact) 
             assert all([relation["metadata"]["comment"], *comments]), node["unique_id"]
 
 
+@pytest.mark.warehouse
+def test_the_key_of_every_model_is_unique_and_never_null(manifest: Artifact) -> None:
+    """A table with a contract has the database refuse a null; a test says it of what else there is.
+
+    As dbt_project_evaluator has it, with one difference: of several columns, one may be null.
+    """
+    keys: dict[str, set[str]] = {}
+    never_null: dict[str, set[str]] = {}
+    for node in _ours(manifest, "nodes"):
+        if test := node.get("test_metadata"):
+            model, column = node["attached_node"], node["column_name"]
+            if test["name"] == "unique_combination_of_columns":
+                keys.setdefault(model, set())
+            elif test["name"] == "unique":
+                keys.setdefault(model, set()).add(column)
+            elif test["name"] == "not_null":
+                never_null.setdefault(model, set()).add(column)
+        elif node["config"].get("contract", {}).get("enforced"):
+            never_null.setdefault(node["unique_id"], set()).update(
+                column["name"]
+                for column in node["columns"].values()
+                if any(each["type"] == "not_null" for each in column["constraints"])
+            )
+    models = {n["unique_id"] for n in _ours(manifest, "nodes") if n["resource_type"] == "model"}
+    assert models <= keys.keys()
+    assert {key for key in keys if keys[key] - never_null.get(key, set())} == set()
+
+
 def test_no_yaml_file_is_left_of_a_model_that_is_gone(root: Path) -> None:
     described = [p for f in ("models", "seeds") for p in (root / f).rglob("[!_]*.yml")]
     suffixes = (".sql", ".csv")

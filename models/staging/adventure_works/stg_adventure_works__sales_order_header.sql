@@ -9,7 +9,7 @@
         indexes=table_indexes([
             {'columns': ['coalesce(sales_order_id, 0)']},
             {'columns': ['_file_id']},
-            {'columns': ['_load_id'], 'type': 'brin'},
+            {'columns': ['_load_id']},
         ]),
         pre_hook="{{ in_one_snapshot() }}",
         post_hook=[
