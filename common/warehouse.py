@@ -1,7 +1,8 @@
 """Where the warehouse is: what POSTGRES_* in the environment says."""
 
 import os
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 
 import psycopg2
 import psycopg2.extensions
@@ -16,6 +17,8 @@ DEFAULTS = {
     "POSTGRES_PASSWORD": "",
     "POSTGRES_DB": "warehouse",
 }
+# The role that owns raw and the ledger, where the server has it: see local/roles.sql.
+LOADER = "loader"
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,37 @@ def find_warehouse() -> Warehouse:
         database=settings["POSTGRES_DB"],
         password=settings["POSTGRES_PASSWORD"],
     )
+
+
+def as_owner(warehouse: Warehouse) -> Warehouse:
+    """Returns the warehouse, to be used as the role that owns the ledger, whoever logs in.
+
+    Before there is one, that is `loader`, if there is such a role which may make schemas here.
+    Raises LoadError for a user who is no member of the owner.
+    """
+    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select owner.rolname, pg_has_role(owner.oid, 'member'), owner.rolname = current_user
+            from pg_roles as owner
+            where
+                owner.oid = (select nspowner from pg_namespace where nspname = 'audit')
+                or (
+                    owner.rolname = %s
+                    and to_regnamespace('audit') is null
+                    and pg_has_role(owner.oid, 'member')
+                    and has_database_privilege(owner.oid, current_database(), 'create')
+                )
+            """,
+            (LOADER,),
+        )
+        row = cursor.fetchone()
+    if row is None or row[2]:
+        return warehouse
+    owner, is_member, _ = row
+    if not is_member:
+        raise LoadError(
+            f"user {warehouse.user} may not load: raw and audit belong to {owner}, of which it is "
+            f"no member (grant {owner} to {warehouse.user})"
+        )
+    return replace(warehouse, role=owner)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import psycopg2
 from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Identifier
 
+from common import runs
 from common.errors import LoadError
 from common.warehouse import Warehouse
 from extract.declaration import Source
@@ -18,43 +18,7 @@ from extract.files import Former, RawFile
 
 # How long a load waits for another one of the same source.
 LOCK_SECONDS = 3
-# The role that owns raw and the ledger, where the server has it: see local/roles.sql.
-LOADER = "loader"
 SCHEMA_FILE = Path(__file__).with_name("ledger.sql")
-
-
-def as_owner(warehouse: Warehouse) -> Warehouse:
-    """Returns the warehouse, to be used as the role that owns the ledger, whoever logs in.
-
-    Before there is one, that is `loader`, if there is such a role which may make schemas here.
-    Raises LoadError for a user who is no member of the owner.
-    """
-    with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            """
-            select owner.rolname, pg_has_role(owner.oid, 'member'), owner.rolname = current_user
-            from pg_roles as owner
-            where
-                owner.oid = (select nspowner from pg_namespace where nspname = 'audit')
-                or (
-                    owner.rolname = %s
-                    and to_regnamespace('audit') is null
-                    and pg_has_role(owner.oid, 'member')
-                    and has_database_privilege(owner.oid, current_database(), 'create')
-                )
-            """,
-            (LOADER,),
-        )
-        row = cursor.fetchone()
-    if row is None or row[2]:
-        return warehouse
-    owner, is_member, _ = row
-    if not is_member:
-        raise LoadError(
-            f"user {warehouse.user} may not load: raw and audit belong to {owner}, of which it is "
-            f"no member (grant {owner} to {warehouse.user})"
-        )
-    return replace(warehouse, role=owner)
 
 
 @contextmanager
@@ -89,6 +53,7 @@ class Ledger:
                 "where attrelid = to_regclass('audit.files')"
             )
             ((columns,),) = cursor.fetchall()
+            runs.prepare(cursor)
             if columns is None:
                 cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
             elif "partition_id" not in columns:

@@ -1,5 +1,4 @@
 -- The ledger. Made by the first load; see extract/ledger.py, which reads and writes it.
-create schema audit;
 
 create table audit.loads (
     load_id bigint generated always as identity primary key,

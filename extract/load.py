@@ -16,12 +16,13 @@ import psycopg2
 
 from common.errors import FileError, LoadError
 from common.progress import Progress
+from common.runs import Node
 from common.storage import Origin, source_bucket
-from common.warehouse import Warehouse
+from common.warehouse import Warehouse, as_owner
 from extract.api import open_api
 from extract.declaration import Source
 from extract.files import RawFile, find_files
-from extract.ledger import Ledger, as_owner, locked_ledger
+from extract.ledger import Ledger, locked_ledger
 from extract.publish import Load, patiently, publish
 from extract.reader import CsvFile
 
@@ -62,6 +63,20 @@ class LoadResult:
     def is_news(self) -> bool:
         """Whether any file brought other bytes than were loaded before."""
         return any(file.rows is not None for file in self.files)
+
+    @property
+    def node(self) -> Node:
+        """What became of it, for the record."""
+        name = f"load.{self.source}"
+        return Node(
+            name, "load", self.source, "success", self.seconds, self.rows, sources=self.source
+        )
+
+
+def failed_load(source: Source, error: Exception) -> Node:
+    """Returns what became of a load that failed, for the record."""
+    name = source.name
+    return Node(f"load.{name}", "load", name, "error", message=str(error), sources=name)
 
 
 @dataclass

@@ -12,10 +12,10 @@ from itertools import islice
 
 from common.errors import ConfigurationError, FileError, LoadError
 from common.storage import source_bucket
-from common.warehouse import Warehouse
+from common.warehouse import Warehouse, as_owner
 from extract.declaration import Source
 from extract.files import RawFile, find_files
-from extract.ledger import Ledger, as_owner, locked_ledger
+from extract.ledger import Ledger, locked_ledger
 from extract.load import LoadResult, Task, result, work_folder
 from extract.reader import Record
 

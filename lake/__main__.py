@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 
 from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
+from common.runs import Node, recorded
 from common.warehouse import find_warehouse
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
@@ -57,11 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         wanted = select(tables, options.tables)
         with local_defaults(), Progress() as progress:
-            lake = open_lake()
+            warehouse = find_warehouse()
             started = time.monotonic()
-            results = publish(
-                wanted, find_warehouse(), lake, progress, must_exist=bool(options.tables)
-            )
+            with recorded(warehouse, "publish", " ".join(options.tables)) as record:
+                lake = open_lake()
+                results = publish(wanted, warehouse, lake, progress, bool(options.tables))
+                record.add(_node(result) for result in results)
+                record.row_count = sum(result.rows or 0 for result in results)
+                if any(result.is_withheld for result in results):
+                    record.fail()
         print("\n".join(describe(results, lake, time.monotonic() - started)))
         withheld = [result for result in results if result.is_withheld]
         for result in withheld:
@@ -81,6 +86,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _node(result: TableResult) -> Node:
+    status, message = "success", ""
+    if result.is_withheld:
+        status, message = "error", f"the role {READER} may not read it"
+    elif result.rows is None:
+        status, message = "skipped", "not built yet"
+    name = str(result.table)
+    return Node(f"publish.{name}", "publish", name, status, None, result.rows, message)
 
 
 def _status(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Command line: `python -m orchestrate run [SOURCE ...] | watch SOURCE | answers`."""
+"""Command line: `python -m orchestrate run [SOURCE ...] | watch SOURCE | answers | status`."""
 
 import argparse
 import os
@@ -8,12 +8,14 @@ import sys
 from rich.console import Console
 
 from common.errors import ConfigurationError, LoadError
+from common.runs import recorded
 from common.warehouse import find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.errors import DbtError
+from orchestrate.health import alert, print_status
 from orchestrate.project import code_digest, recall
 from orchestrate.run import new_console, run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
@@ -59,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
         "sources.yml)",
     )
     commands.add_parser("answers", help="print the answers from what is built")
+    commands.add_parser(
+        "status", help="say how each source and the last runs are; exit code 1 if anything is wrong"
+    )
     options = parser.parse_args(arguments)
     console = new_console()
     try:
@@ -80,6 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
         with local_defaults():
             warehouse = find_warehouse()
             os.environ.update(warehouse.variables())
+            if options.command == "status":
+                return print_status(warehouse, list(sources), console)
             known = recall(code_digest(warehouse.database)) or start_dbt().known
             return 0 if print_answers(warehouse, known.answers, console) else 1
     except ConfigurationError as error:
@@ -120,11 +127,25 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
         clock = Clock(options.every, options.ticks, stop, console)
-        if options.batch is not None:
-            return watch_batches(source, warehouse, console, clock, options.batch)
-        return watch_drops(
-            source, warehouse, console, clock, options.settle, options.accept_smaller
-        )
+        try:
+            with recorded(warehouse, "watch", source.name) as record:
+                if options.batch is not None:
+                    code = watch_batches(source, warehouse, console, clock, options.batch, record)
+                else:
+                    code = watch_drops(
+                        source,
+                        warehouse,
+                        console,
+                        clock,
+                        options.settle,
+                        record,
+                        options.accept_smaller,
+                    )
+                if code:
+                    record.fail()
+                return code
+        finally:
+            alert(warehouse)
 
 
 if __name__ == "__main__":

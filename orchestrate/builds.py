@@ -15,8 +15,7 @@ from datetime import datetime
 import psycopg2
 from psycopg2 import extensions
 
-from common.warehouse import Warehouse
-from extract.ledger import as_owner
+from common.warehouse import Warehouse, as_owner
 from orchestrate.errors import DbtError
 from orchestrate.project import Feed
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner
 
+from common.runs import FAILED, Node
 from orchestrate.errors import DbtError
 from orchestrate.project import ROOT, Answer, Known, Project, code_digest, folder, keep, recall
 
@@ -26,7 +27,8 @@ class Result:
     """What became of one node of the project.
 
     `key` is dbt's unique id, `kind` its resource type (model, seed, test, ...), `status` its word
-    for the outcome (success, pass, warn, fail, error, skipped).
+    for the outcome (success, pass, warn, fail, error, skipped). `row_count` are the rows that a
+    model or a seed wrote, or a test found; None if dbt does not say; `sources` whose they are.
     """
 
     key: str
@@ -35,6 +37,22 @@ class Result:
     status: str
     message: str
     seconds: float
+    row_count: int | None = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def node(self) -> Node:
+        """What became of it, for the record."""
+        return Node(
+            self.key,
+            self.kind,
+            self.name,
+            self.status,
+            self.seconds,
+            self.row_count,
+            self.message,
+            " ".join(self.sources),
+        )
 
 
 class Dbt:
@@ -122,6 +140,8 @@ class Dbt:
                 status=str(result.status),
                 message=(result.message or "").strip(),
                 seconds=result.execution_time,
+                row_count=_rows(result),
+                sources=tuple(sorted(self.project.sources([result.node.unique_id]))),
             )
             for result in results
         ]
@@ -195,9 +215,16 @@ class Dbt:
         return answer.result
 
 
+def _rows(result: Any) -> int | None:
+    written = result.adapter_response.get("rows_affected", -1)
+    if result.node.resource_type == "test":
+        written = result.failures
+    return None if written is None or written < 0 else int(written)
+
+
 def failures(results: Sequence[Result]) -> list[Result]:
     """Returns the nodes that failed, not those that were skipped because of them."""
-    return [result for result in results if result.status in ("error", "fail", "runtime error")]
+    return [result for result in results if result.status in FAILED]
 
 
 def count(results: Sequence[Result], *statuses: str) -> Counter[str]:

@@ -16,21 +16,22 @@ from rich.console import Console
 
 from common.errors import LoadError
 from common.progress import Progress
+from common.runs import FAILED, Node, Run, recorded
 from common.warehouse import Warehouse
 from extract.__main__ import describe
 from extract.declaration import Source
 from extract.ledger import is_loaded
-from extract.load import has_files, has_news, load
+from extract.load import failed_load, has_files, has_news, load
 from orchestrate.answers import print_answers
 from orchestrate.builds import Build, Builds, locked
 from orchestrate.errors import DbtError
+from orchestrate.health import alert
 from orchestrate.project import Feed, Known, code_digest, recall
 
 if TYPE_CHECKING:
     from orchestrate.dbt import Dbt, Result
 
 SLOWEST = 3
-FAILED = ("error", "fail", "runtime error")
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,28 @@ def run(
 
     `everything` says that these are all sources: those that were never loaded and have no files are
     skipped, and if there are none, the whole project is built. A source that cannot be loaded
-    keeps no other from being built. Returns 0, or 1 if something failed: the reasons are the last
-    things printed.
+    keeps no other from being built. What it did is recorded, and whoever wants to know of trouble
+    is told. Returns 0, or 1 if something failed: the reasons are the last things printed.
     """
-    started = time.monotonic()
     os.environ.update(warehouse.variables())
+    names = [source.name for source in sources]
+    try:
+        with recorded(warehouse, "run", "" if everything else " ".join(names)) as record:
+            return _run(sources, warehouse, console, record, everything, is_full, full_refresh)
+    finally:
+        alert(warehouse)
+
+
+def _run(
+    sources: Sequence[Source],
+    warehouse: Warehouse,
+    console: Console,
+    record: Run,
+    everything: bool,
+    is_full: bool,
+    full_refresh: bool,
+) -> int:
+    started = time.monotonic()
     chosen = [
         source
         for source in sources
@@ -86,10 +104,12 @@ def run(
         or any(_has_news(source, warehouse) for source in chosen)
     )
     if is_dbt_needed:
-        errors = _load_beside_dbt(chosen, warehouse)
+        loads = _load_beside_dbt(chosen, warehouse)
     else:
-        errors = _load(chosen, warehouse, console)
-    loaded = [source.name for source in chosen if source.name not in errors]
+        loads = _load(chosen, warehouse, console)
+    record.add(loads)
+    record.row_count = sum(load.row_count or 0 for load in loads)
+    loaded = [load.name for load in loads if load.status == "success"]
     try:
         is_good = not loaded or _build_and_answer(
             warehouse,
@@ -99,19 +119,24 @@ def run(
                 full_refresh,
             ),
             console,
+            record,
         )
         console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
     finally:
-        for reason in errors.values():
-            print(f"error: {reason}", file=sys.stderr)
-    return 0 if is_good and not errors else 1
+        for load in loads:
+            if load.status == "error":
+                print(f"error: {load.message}", file=sys.stderr)
+    if is_good and len(loaded) == len(loads):
+        return 0
+    record.fail()
+    return 1
 
 
-def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console) -> bool:
+def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console, record: Run) -> bool:
     known = nothing_new(warehouse, extent, console)
     if known is None:
         dbt = start_dbt()
-        if not build(dbt, warehouse, extent, console):
+        if not build(dbt, warehouse, extent, console, record):
             return False
         known = dbt.known
     console.rule("Answers", align="left")
@@ -163,7 +188,7 @@ def nothing_new(warehouse: Warehouse, extent: Extent, console: Console) -> Known
     return known
 
 
-def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) -> bool:
+def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, record: Run) -> bool:
     """Builds and tests what has reason to be, records it in audit.builds, and prints how it went.
 
     Returns whether nothing failed.
@@ -180,6 +205,7 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console) ->
         with Progress() as progress, progress.task("dbt build"):
             results = dbt.build(plan.wanted - plan.again, plan.tested, plan.full_refresh)
             results += dbt.build(plan.again)
+        record.add(result.node for result in results)
         there = dbt.project.nodes
         red = {**_others(last.red, results, there), **_messages(results, "skipped", *FAILED)}
         warnings = {**_others(last.warnings, results, there), **_messages(results, "warn")}
@@ -270,21 +296,20 @@ def _messages(results: "Sequence[Result]", *statuses: str) -> dict[str, str]:
     }
 
 
-def _load(
-    sources: Sequence[Source], warehouse: Warehouse, console: Console
-) -> dict[str, LoadError]:
-    """Loads the sources, and returns why those failed that did."""
-    errors: dict[str, LoadError] = {}
+def _load(sources: Sequence[Source], warehouse: Warehouse, console: Console) -> list[Node]:
+    """Loads the sources, and returns what became of each, for the record."""
+    loads = []
     with Progress() as progress:
         for source in sources:
             try:
                 result = load(source, warehouse, progress)
             except LoadError as error:
-                errors[source.name] = error
                 console.print(f"  {source.name}: not loaded", highlight=False)
-                continue
-            console.print("\n".join(describe(result)), highlight=False, markup=False)
-    return errors
+                loads.append(failed_load(source, error))
+            else:
+                console.print("\n".join(describe(result)), highlight=False, markup=False)
+                loads.append(result.node)
+    return loads
 
 
 def _has_news(source: Source, warehouse: Warehouse) -> bool:
@@ -295,27 +320,27 @@ def _has_news(source: Source, warehouse: Warehouse) -> bool:
         return False
 
 
-def _load_beside_dbt(sources: Sequence[Source], warehouse: Warehouse) -> dict[str, LoadError]:
+def _load_beside_dbt(sources: Sequence[Source], warehouse: Warehouse) -> list[Node]:
     """Loads as `_load` does, in a process of its own, and starts dbt in this one meanwhile."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     sys.stdout.flush()
-    loading = context.Process(target=_send_errors, args=(sender, sources, warehouse))
+    loading = context.Process(target=_send_loads, args=(sender, sources, warehouse))
     loading.start()
     sender.close()
     # What is wrong with the project is said when it is to be built, if it is.
     with suppress(DbtError):
         start_dbt()
     try:
-        errors: dict[str, LoadError] = receiver.recv()
+        loads: list[Node] = receiver.recv()
     except EOFError as error:
         raise LoadError(f"the process that loads ended by itself ({loading.exitcode})") from error
     finally:
         loading.join()
-    return errors
+    return loads
 
 
-def _send_errors(sender: Connection, sources: Sequence[Source], warehouse: Warehouse) -> None:
+def _send_loads(sender: Connection, sources: Sequence[Source], warehouse: Warehouse) -> None:
     # Ctrl-C is for both processes, and the other one says so.
     with suppress(KeyboardInterrupt):
         sender.send(_load(sources, warehouse, new_console()))

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 
 from common.errors import ConfigurationError, LoadError
+from common.runs import Node, Run
 from common.warehouse import Warehouse
 from extract.declaration import Source
 from extract.drops import Drop, Drops
 from extract.ledger import is_loaded
-from extract.load import FileResult
+from extract.load import FileResult, failed_load
 from extract.steps import MicroBatches
 from orchestrate.builds import locked
 from orchestrate.errors import DbtError
+from orchestrate.health import alert
 from orchestrate.run import Extent, build, start_dbt
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def watch_batches(
-    source: Source, warehouse: Warehouse, console: Console, clock: Clock, size: int
+    source: Source, warehouse: Warehouse, console: Console, clock: Clock, size: int, record: Run
 ) -> int:
     """Loads the next `size` records on every tick, until all are there.
 
@@ -95,22 +97,25 @@ def watch_batches(
     """
     with closing(MicroBatches(source, warehouse, size)) as batches:
         dbt = start_dbt()
-        whole = partial(build, dbt, warehouse, Extent((source.name,)), console)
-        refresh = partial(_refresh, dbt, warehouse, source)
+        whole = partial(build, dbt, warehouse, Extent((source.name,)), console, record)
+        refresh = partial(_refresh, dbt, warehouse, source, record)
         batches.prepare()
         is_built = whole()
         has_loaded = True
         is_over = False
         for tick in clock.ticks():
             started = time.monotonic()
-            result = _retry(batches.load_next)
+            result = _retry(batches.load_next, source, record)
             has_loaded = result is not None
             if result is None:
+                alert(warehouse)
                 continue
+            record.add([result.node])
             loaded = time.monotonic()
             is_over = sum(_records(file) for file in result.files) < size
             # Whatever a build that failed left behind is built anew.
-            is_built = _retry(refresh if is_built else whole) or False
+            is_built = _retry(refresh if is_built else whole, source, record) or False
+            alert(warehouse)
             _print(
                 console,
                 f"tick {tick}: {_describe(result.files) or 'nothing left'}; load "
@@ -120,7 +125,7 @@ def watch_batches(
             if is_over:
                 clock.stop.set()
         if is_over:
-            is_built = _retry(whole) or False
+            is_built = _retry(whole, source, record) or False
     return 0 if is_built and has_loaded else 1
 
 
@@ -130,6 +135,7 @@ def watch_drops(
     console: Console,
     clock: Clock,
     settle: float,
+    record: Run,
     accept_smaller: bool = False,
 ) -> int:
     """Loads the files of a landing folder after a quiet period of `settle` seconds, on every tick.
@@ -140,34 +146,40 @@ def watch_drops(
     """
     drops = Drops(source, warehouse, settle, accept_smaller)
     dbt = start_dbt()
-    whole = partial(build, dbt, warehouse, Extent((source.name,)), console)
+    whole = partial(build, dbt, warehouse, Extent((source.name,)), console, record)
     unknown: set[str] = set()
     # A watch that was killed may have loaded what it did not come to build.
     to_build = is_loaded(source, warehouse)
     for tick in clock.ticks():
-        for drop in _retry(drops.poll) or ():
+        before = record.count
+        for drop in _retry(drops.poll, source, record) or ():
             _print(console, f"tick {tick}: {_tell(drop)}")
+            record.add([_node(drop, source)])
             to_build = to_build or (drop.result is not None and drop.result.is_news)
         for key in sorted(set(drops.unknown) - unknown):
             _print(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
         unknown = set(drops.unknown)
         if to_build:
-            to_build = not _retry(whole)
+            to_build = not _retry(whole, source, record)
+        if record.count > before:
+            alert(warehouse)
     return 1 if to_build else 0
 
 
-def _refresh(dbt: "Dbt", warehouse: Warehouse, source: Source) -> bool:
+def _refresh(dbt: "Dbt", warehouse: Warehouse, source: Source, record: Run) -> bool:
     from orchestrate.dbt import failures
 
     with locked(warehouse):
-        failed = failures(dbt.refresh(source.name))
+        results = dbt.refresh(source.name)
+    record.add(result.node for result in results)
+    failed = failures(results)
     for node in failed:
         print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
     return not failed
 
 
-def _retry(task: Callable[[], T]) -> T | None:
-    """Does the task. Whatever goes wrong is reported, and tried again on the next tick.
+def _retry(task: Callable[[], T], source: Source, record: Run) -> T | None:
+    """Does the task. Whatever goes wrong is told and recorded, and tried again on the next tick.
 
     If the watch ended, no other file would be loaded either.
     """
@@ -177,11 +189,19 @@ def _retry(task: Callable[[], T]) -> T | None:
         raise
     except (DbtError, LoadError) as error:
         print(f"error: {error} (will be retried)", file=sys.stderr)
+        record.add([failed_load(source, error)])
     except Exception as error:  # noqa: BLE001
         # A bug: whoever fixes it needs the place.
         traceback.print_exc()
         print(f"error: {type(error).__name__}: {error} (will be retried)", file=sys.stderr)
+        record.add([failed_load(source, error)])
     return None
+
+
+def _node(drop: Drop, source: Source) -> Node:
+    if drop.result is None or drop.error:
+        return failed_load(source, LoadError(f"{drop.key}: {drop.error}"))
+    return drop.result.node
 
 
 def _records(file: FileResult) -> int:

@@ -49,7 +49,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
         is_option = name in ("SCALE", "ACCEPT_SMALLER")
-        if is_place or is_option or name.startswith(("AWS_", "DBT_")):
+        if is_place or is_option or name.startswith(("ALERT_", "AWS_", "DBT_")):
             monkeypatch.delenv(name)
     # dlt's working folders are a test's own, as its database is.
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg2.extensions
 import yaml
 
+from common import runs
 from common.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,6 +43,7 @@ LEDGER = """
         reason text
     );
 """
+LEDGER += runs.SCHEMA_FILE.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from common.errors import FileError, LoadError
+from common.runs import Run
 from common.warehouse import Warehouse
 from extract.declaration import read_sources
 from extract.load import FileResult, LoadResult
@@ -306,7 +307,7 @@ class Script:
     def watch(self, limit: int | None = None) -> int:
         clock = Clock(0.001, limit, threading.Event(), Console(file=io.StringIO()))
         nowhere = Warehouse("", 0, "", "", "")
-        return watch_batches(read_sources()["census"], nowhere, Console(), clock, 5)
+        return watch_batches(read_sources()["census"], nowhere, Console(), clock, 5, Run())
 
 
 def test_what_may_pass_is_tried_again(
@@ -374,7 +375,7 @@ def test_a_short_file_is_taken_when_it_is_moved_back_under_the_flag(
 
     def watch(accept_smaller: bool) -> None:
         clock = Clock(0.01, 3, threading.Event(), Console(file=io.StringIO()))
-        watch_drops(source, warehouse, Console(), clock, 0.001, accept_smaller)
+        watch_drops(source, warehouse, Console(), clock, 0.001, Run(), accept_smaller)
 
     drop(10)
     watch(False)

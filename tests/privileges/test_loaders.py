@@ -137,7 +137,7 @@ def test_a_connection_of_dlts_keeps_the_role(
     """It resets its connections, when they are opened and after errors."""
     write(tmp_path, 1)
     load(source, people["administrator"])
-    from extract.ledger import as_owner
+    from common.warehouse import as_owner
     from extract.pipeline import pipeline
 
     with pipeline(source, as_owner(people["administrator"])).sql_client(source.name) as client:
