@@ -20,7 +20,7 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers lake psql docs bench lock clean
+	roles down answers status lake psql docs bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -95,6 +95,9 @@ down: setup ## Stop PostgreSQL
 
 answers: setup ## Print the answers from what is built
 	@$(PY) -m orchestrate answers
+
+status: setup ## Say how each source and the last runs are; exit code 1 if anything is wrong
+	@$(PY) -m orchestrate status
 
 lake: setup ## Publish the marts as parquet to the lake that LAKE_URL names, or to .local/lake
 	@$(PY) -m lake publish

@@ -68,11 +68,15 @@ class Bucket(Origin, Protocol):
     def exists(self) -> bool:
         """Returns False for a folder that is not there; S3 tells when it is asked for objects."""
 
-    def put(self, key: str, content: bytes | Path) -> Object:
+    def put(self, key: str, content: bytes | Path, sha256: str = "") -> Object:
         """Writes bytes, or a local file's, under `key`, in place of what is there, and returns it.
 
-        Others see the object before or the whole new one. Raises LoadError if it cannot be written.
+        Others see the object before or the whole new one. `sha256` of it, if known, is kept with
+        it. Raises LoadError if it cannot be written.
         """
+
+    def sha256(self, item: Object) -> str:
+        """Returns the digest of the object's bytes; nothing if S3 was not told, or it is gone."""
 
     def move(self, item: Object, new_key: str) -> Object:
         """Gives the object another key and returns it; what is already there is not overwritten.
@@ -150,7 +154,7 @@ class FolderBucket:
 
         return _read(attempt, str(origin))
 
-    def put(self, key: str, content: bytes | Path) -> Object:
+    def put(self, key: str, content: bytes | Path, sha256: str = "") -> Object:  # noqa: ARG002
         """Writes to a file aside and renames it, once it is on the disk."""
         target = self._root / key
         aside = self._root / UNFINISHED / uuid4().hex
@@ -173,6 +177,17 @@ class FolderBucket:
                 aside.unlink()
             raise LoadError(f"{target}: cannot be written: {error.strerror}") from error
         return found
+
+    def sha256(self, item: Object) -> str:
+        """Reads the file."""
+        path = self._root / item.key
+        try:
+            with path.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise LoadError(f"{path}: cannot be read: {error.strerror}") from error
 
     def move(self, item: Object, new_key: str) -> Object:
         """Renames the file."""
@@ -302,14 +317,22 @@ class S3Bucket:
 
         return _read(attempt, where)
 
-    def put(self, key: str, content: bytes | Path) -> Object:
+    def put(self, key: str, content: bytes | Path, sha256: str = "") -> Object:
         """Uploads it; large files in parts, which S3 shows when the last one is there."""
+        metadata = {"sha256": sha256} if sha256 else {}
+        name, whole_key = self._name, self._prefix + key
         with self._errors(f"{self.url}/{key}"):
             if isinstance(content, Path):
-                self._client.upload_file(str(content), self._name, self._prefix + key)
+                self._client.upload_file(str(content), name, whole_key, {"Metadata": metadata})
             else:
-                self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=content)
+                self._client.put_object(Bucket=name, Key=whole_key, Body=content, Metadata=metadata)
             return self._head(key)
+
+    def sha256(self, item: Object) -> str:
+        """Returns what `put` was told."""
+        with self._errors(f"{self.url}/{item.key}"):
+            head = self._client.head_object(Bucket=self._name, Key=self._prefix + item.key)
+            return str(head["Metadata"].get("sha256", ""))
 
     def move(self, item: Object, new_key: str) -> Object:
         """Copies the object within S3, then removes it; both only if it still is that version."""

@@ -1,9 +1,10 @@
-"""Command line: `python -m extract load [SOURCE ...]` and `python -m extract status`."""
+"""Command line: `python -m extract load [SOURCE ...] | upload FOLDER SOURCE | status`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 from rich.console import Console
@@ -15,6 +16,7 @@ from common.runs import Run, recorded
 from common.warehouse import Warehouse, find_warehouse
 from extract.declaration import Source, read_sources
 from extract.load import LoadResult, failed_load, load
+from extract.upload import UploadResult, upload
 from local.defaults import local_defaults
 
 
@@ -42,6 +44,16 @@ def describe(result: LoadResult) -> list[str]:
     return lines
 
 
+def describe_upload(result: UploadResult) -> list[str]:
+    """Returns what an upload did, a line a file and one for the whole."""
+    lines = [f"  {item.size:>13,} bytes  {item.key}" for item in result.uploaded]
+    lines += [f"  {'unchanged':>19}  {key}" for key in result.unchanged]
+    lines += [f"  {'left out':>19}  {key}: no feed takes it" for key in result.left_out]
+    size = sum(item.size for item in result.uploaded)
+    count = f"{len(result.uploaded)} of {len(result.uploaded) + len(result.unchanged)} files"
+    return [*lines, f"  {count} uploaded to {result.url}, {size:,} bytes"]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0 when done, 1 if a load failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m extract", description=__doc__)
@@ -53,12 +65,21 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="take files that hold far fewer rows than before (see min_share in sources.yml)",
     )
+    upload_command = commands.add_parser("upload", help="put files into a source's bucket")
+    upload_command.add_argument("folder", metavar="FOLDER", type=Path)
+    upload_command.add_argument("source", metavar="SOURCE")
     commands.add_parser("status", help="show what is loaded")
     options = parser.parse_args(arguments)
     try:
         if options.command == "status":
             with local_defaults():
                 _status()
+        elif options.command == "upload":
+            # Into no sample: whoever uploads says where to (BUCKET_URL).
+            (source,) = select(read_sources(), [options.source])
+            with Progress() as progress:
+                uploaded = upload(source, options.folder, progress)
+            print("\n".join(describe_upload(uploaded)))
         else:
             sources = select(read_sources(), options.sources)
             with local_defaults(sources), Progress() as progress:
