@@ -279,6 +279,7 @@ class Script:
         self.done: list[str] = []
         self.builds: list[object] = []
         self._loads = loads
+        self.record = Run()
         monkeypatch.setattr(watch_module, "MicroBatches", lambda *_: self)
         monkeypatch.setattr(watch_module, "start_dbt", lambda: None)
         monkeypatch.setattr(watch_module, "build", lambda *_: self._build("build"))
@@ -304,10 +305,14 @@ class Script:
     def close(self) -> None:
         self.done.append("close")
 
+    def load(self) -> str:
+        """What is recorded of the last load."""
+        return self.record.nodes["load.census"].status
+
     def watch(self, limit: int | None = None) -> int:
         clock = Clock(0.001, limit, threading.Event(), Console(file=io.StringIO()))
         nowhere = Warehouse("", 0, "", "", "")
-        return watch_batches(read_sources()["census"], nowhere, Console(), clock, 5, Run())
+        return watch_batches(read_sources()["census"], nowhere, Console(), clock, 5, self.record)
 
 
 def test_what_may_pass_is_tried_again(
@@ -338,6 +343,7 @@ def test_a_broken_file_is_told_of_on_every_tick_until_it_is_mended(
     assert script.watch() == 0
     assert script.done == ["prepare", "build", *["refresh"] * 3, "build", "close"]
     assert capsys.readouterr().err.count("error: broken (will be retried)") == 2
+    assert script.load() == "success"
 
 
 def test_a_watch_that_ends_with_a_broken_file_says_so_by_its_exit_code(
@@ -345,6 +351,7 @@ def test_a_watch_that_ends_with_a_broken_file_says_so_by_its_exit_code(
 ) -> None:
     script = Script(monkeypatch, [5, FileError("broken")])
     assert script.watch(limit=2) == 1
+    assert script.load() == "error"
 
 
 def test_what_nobody_foresaw_ends_no_watch(
