@@ -40,8 +40,6 @@ def code_digest(database: str) -> str:
 
 # Tag of tests of whole tables, whose findings in new rows other tests find, too.
 FULL_RUN = "full_run"
-# dbt's name of schema audit, as a source.
-LEDGER = "audit"
 # A raw table: its source and its name.
 Feed = tuple[str, str]
 
@@ -108,16 +106,9 @@ class Project:
         return {key for key, node in self.nodes.items() if node.kind != "analysis"}
 
     def of(self, names: Iterable[str]) -> set[str]:
-        """Returns what depends on the sources, and what that needs besides.
-
-        What tells of loads and runs is about any source.
-        """
+        """Returns what depends on the sources, and what that needs besides."""
         wanted = set(names)
-        below = {
-            key
-            for key in self.everything()
-            if self.nodes[key].sources & wanted or (wanted and self.nodes[key].sources == {LEDGER})
-        }
+        below = {key for key in self.everything() if self.nodes[key].sources & wanted}
         return below.union(*(self.nodes[key].above for key in below))
 
     def below(self, feeds: set[Feed]) -> set[str]:

@@ -47,7 +47,9 @@ def test_only_what_differs_is_uploaded(bucket: str, small_bucket: Path, tmp_path
     (folder / "notes.txt").write_text("not for the warehouse")
     (folder / ".DS_Store").write_text("")
     first = upload(source, folder, SILENT)
-    assert sorted(_names(first)) == sorted(path.name for path in (small_bucket / "census").iterdir())
+    assert sorted(_names(first)) == sorted(
+        path.name for path in (small_bucket / "census").iterdir()
+    )
     assert first.left_out == ("notes.txt",)
     again = upload(source, folder, SILENT)
     assert (again.uploaded, len(again.unchanged)) == ((), 2)

@@ -134,6 +134,8 @@ def test_the_lake_holds_what_readers_may_read_and_nothing_personal(built_warehou
         relation
         for relation, model in models.items()
         if "reader" in (model["config"].get("grants") or {}).get("select", [])
+        # A view is as of now (marts_operations), which a file cannot be.
+        and model["config"]["materialized"] != "view"
     }
     gold = {f"{t.schema}.{t.relation}" for t in read_tables() if t.layer == "gold"}
     assert sorted(readable - gold) == []

@@ -208,7 +208,11 @@ def test_statistics_tell_a_reader_nothing_either(staffed: Staffed, rows_of: Rows
 @pytest.mark.warehouse
 @pytest.mark.parametrize(
     ("role", "own"),
-    [("reader", "nothing"), ("loader", r"raw_.*|audit"), ("transformer", r"(?!raw_|audit).*")],
+    [
+        ("reader", "nothing"),
+        ("loader", r"(raw_.*|audit)\..*"),
+        ("transformer", r"(?!raw_|audit\.).*|audit\.(runs|run_nodes|alerts)"),
+    ],
 )
 def test_a_role_changes_only_its_own(
     staffed: Staffed,
@@ -220,7 +224,7 @@ def test_a_role_changes_only_its_own(
     done = [
         sql
         for (schema, name), (kind, _) in relations.items()
-        if not re.fullmatch(own, schema)
+        if not re.fullmatch(own, f"{schema}.{name}")
         for sql in statements(schema, name, kind)
         if not refused(user, sql)
     ]
