@@ -443,18 +443,23 @@ def open_bucket(url: str) -> Bucket:
     return FolderBucket(Path(url).expanduser())
 
 
-def source_bucket(source: str) -> Bucket:
-    """Returns the bucket of one source, as the environment names it.
+def source_url(source: str) -> str:
+    """Returns where the files of one source are, as the environment names it.
 
     `<SOURCE>_BUCKET_URL` is that source's own; below `BUCKET_URL` each source has a folder. Raises
     ConfigurationError if neither is set.
     """
     own = os.environ.get(f"{source.upper()}_BUCKET_URL")
     if own:
-        return open_bucket(own)
+        return own
     shared = os.environ.get("BUCKET_URL")
     if not shared:
         raise ConfigurationError(
             f"{source}: neither {source.upper()}_BUCKET_URL nor BUCKET_URL says where its files are"
         )
-    return open_bucket(f"{shared.rstrip('/')}/{source}")
+    return f"{shared.rstrip('/')}/{source}"
+
+
+def source_bucket(source: str) -> Bucket:
+    """Returns the bucket of one source; raises ConfigurationError where none is named."""
+    return open_bucket(source_url(source))

@@ -26,8 +26,11 @@ from extract.ledger import Ledger, locked_ledger
 from extract.publish import Load, patiently, publish
 from extract.reader import CsvFile
 
-# Downloaded files, in a folder for each process that loads a source.
-WORK = Path(__file__).resolve().parent.parent / ".local" / "work"
+# Downloaded files, in a folder for each process that loads a source. WORK_DIR names another place
+# where the code's own cannot be written to.
+WORK = Path(
+    os.environ.get("WORK_DIR") or Path(__file__).resolve().parent.parent / ".local" / "work"
+)
 
 
 @dataclass(frozen=True)

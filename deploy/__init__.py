@@ -1,0 +1,1 @@
+"""The warehouse on AWS: the function that loads, its package, and the template around it."""
