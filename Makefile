@@ -20,10 +20,11 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench lock clean
+	roles down answers status lake psql docs bench lambda deploy destroy deploy-tables deploy-test \
+	mock-aws lint-template lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (other targets do it)
 
@@ -114,6 +115,31 @@ bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, s
 	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
 	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 
+# The warehouse on AWS: deploy/README.md. What tests it is in an environment of its own.
+DEPLOY := .venv-deploy
+STACK ?= elt-warehouse
+
+lambda: setup ## Build the package of the Lambda function into .local/lambda
+	@$(PY) -m deploy package
+
+deploy: setup ## Show what would change on AWS, ask, and change it (STACK=..., PARAMETERS="Name=value")
+	@$(PY) -m deploy apply $(STACK) $(PARAMETERS)
+
+destroy: setup ## Show what would be removed from AWS, ask, and remove it; data stays (DATA=delete)
+	@$(PY) -m deploy destroy $(STACK) $(if $(DATA),--data $(DATA))
+
+deploy-tables: setup ## Write the lake's tables into deploy/template.yaml
+	@$(PY) -m lake catalog deploy/template.yaml
+
+mock-aws: $(DEPLOY)/.test ## Serve a mock of AWS on http://127.0.0.1:5055, to try `make deploy` on
+	@$(DEPLOY)/bin/python -m tests.deploy.mock_aws
+
+lint-template: $(DEPLOY)/.test
+	@$(DEPLOY)/bin/cfn-lint deploy/template.yaml
+
+deploy-test: lambda lint-template ## Test the function, its package and the template on a mock of AWS
+	@$(DEPLOY)/bin/python -m pytest -n 2 --dist loadfile tests/deploy
+
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
 	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
@@ -121,10 +147,14 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(RESOLVE) requirements.in --constraint requirements-dev.lock --output-file requirements.lock
 	@$(RESOLVE) requirements-bench.in --constraint requirements-dev.lock \
 		--output-file requirements-bench.lock
+	@$(RESOLVE) requirements-lambda.in --constraint requirements-dev.lock \
+		--output-file requirements-lambda.lock
+	@$(RESOLVE) requirements-deploy.in --constraint requirements-dev.lock \
+		--output-file requirements-deploy.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) .local dbt_packages target logs
+	rm -rf $(VENV) $(DEPLOY) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -132,8 +162,9 @@ ifndef INSTALLING
 $(VENV)/.run: requirements.lock $(WRAPPERS)
 $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
+$(DEPLOY)/.test: requirements-deploy.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(PACKAGES):
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -154,6 +185,13 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 	@echo "Installing what the benchmark compares with into $(VENV) (once) ..."
 	@$(INSTALL) -r requirements-bench.lock
+	@touch $@
+
+$(DEPLOY)/.test: requirements-deploy.lock
+	@echo "Installing what tests the deployment into $(DEPLOY) (once) ..."
+	@$(DEPLOY)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DEPLOY)
+	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-deploy.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

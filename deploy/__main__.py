@@ -1,10 +1,11 @@
-"""Command line: `python -m deploy package`, `deploy` and `destroy`."""
+"""Command line: `python -m deploy package`, `apply STACK [NAME=VALUE ...]`, `destroy STACK`."""
 
 import argparse
 import sys
 
 from common.errors import ConfigurationError, LoadError
 from deploy.package import build, package_path
+from deploy.stack import Stack
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,11 +13,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("package", help="build the function's package")
+    apply_command = commands.add_parser("apply", help="make or change a stack; shows the plan first")
+    apply_command.add_argument("stack")
+    apply_command.add_argument(
+        "parameters", nargs="*", metavar="NAME=VALUE", help="of the template, such as AlertEmail=…"
+    )
+    destroy_command = commands.add_parser("destroy", help="remove a stack; its data stays")
+    destroy_command.add_argument("stack")
+    destroy_command.add_argument(
+        "--data", choices=["keep", "delete"], default="keep", help="of the buckets (keep)"
+    )
     options = parser.parse_args(arguments)
     try:
-        if options.command == "package":
-            package = build(package_path())
-            print(
+        if options.command == "destroy":
+            return 0 if Stack(options.stack).destroy(options.data == "delete") else 1
+        parameters = dict(map(_parameter, getattr(options, "parameters", ())))
+        package = build(package_path())
+        if options.command == "apply":
+            return 0 if Stack(options.stack).apply(package, parameters) else 1
+        print(
                 f"{package.path}\n  for {package.python} on x86_64, {package.files:,} files, "
                 f"{package.path.stat().st_size / 2**20:.1f} MB, "
                 f"{package.unzipped_bytes / 2**20:.1f} MB unzipped (Lambda takes 250)\n"
@@ -29,6 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigurationError(f"{text}: expected NAME=VALUE")
+    return name, value
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Command line: `python -m lake publish [TABLE ...]` and `python -m lake status`."""
+"""Command line: `python -m lake publish [TABLE ...]`, `status` and `catalog TEMPLATE`."""
 
 import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -12,6 +13,7 @@ from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
 from common.runs import Node, recorded
 from common.warehouse import find_warehouse
+from lake import catalog
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
 from lake.snapshot import READER
@@ -49,9 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
         "tables", nargs="*", metavar="TABLE", help="such as sales or silver/sales; default: all"
     )
     commands.add_parser("status", help="show what the lake has")
+    catalog_command = commands.add_parser("catalog", help="write the tables, as AWS Glue has them")
+    catalog_command.add_argument("template", type=Path, help="a CloudFormation template")
     options = parser.parse_args(arguments)
     try:
         tables = read_tables()
+        if options.command == "catalog":
+            catalog.write(tables, options.template)
+            return 0
         if options.command == "status":
             with local_defaults(database=False):
                 _status(open_lake())
