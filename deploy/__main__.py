@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("package", help="build the function's package")
-    apply_command = commands.add_parser("apply", help="make or change a stack; shows the plan first")
+    apply_command = commands.add_parser("apply", help="make or change a stack, after a question")
     apply_command.add_argument("stack")
     apply_command.add_argument(
         "parameters", nargs="*", metavar="NAME=VALUE", help="of the template, such as AlertEmail=…"
@@ -32,11 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "apply":
             return 0 if Stack(options.stack).apply(package, parameters) else 1
         print(
-                f"{package.path}\n  for {package.python} on x86_64, {package.files:,} files, "
-                f"{package.path.stat().st_size / 2**20:.1f} MB, "
-                f"{package.unzipped_bytes / 2**20:.1f} MB unzipped (Lambda takes 250)\n"
-                f"  sha256 {package.sha256}"
-            )
+            f"{package.path}\n  for {package.python} on x86_64, {package.files:,} files, "
+            f"{package.path.stat().st_size / 2**20:.1f} MB, "
+            f"{package.unzipped_bytes / 2**20:.1f} MB unzipped (Lambda takes 250)\n"
+            f"  sha256 {package.sha256}"
+        )
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""AWS Lambda: loads the sources whose files changed (S3 events by way of SQS), or those of a schedule.
+"""AWS Lambda: loads sources whose files changed (S3 events by way of SQS), or those of a schedule.
 
 What loads is the project's own `extract.load.load`: it looks at all files of a source and the
 ledger knows what is loaded, so duplicate, reordered and lost events do no harm. Several messages of

@@ -85,7 +85,7 @@ def _download(folder: Path) -> list[Path]:
         command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
         command += [f"--platform={platform}" for platform in PLATFORMS]
         command += ["--disable-pip-version-check", f"--dest={wheels}", f"--requirement={LOCK}"]
-        if subprocess.run(command).returncode:  # noqa: S603
+        if subprocess.run(command, check=False).returncode:  # noqa: S603
             raise LoadError(f"{LOCK.name}: pip cannot download its wheels: see above")
         (wheels / "complete").touch()
     return sorted(wheels.glob("*.whl"))

@@ -37,6 +37,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Resource:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101
         value = loader.construct_mapping(node, deep=True)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
@@ -56,10 +57,7 @@ class Stack:
 
     def __init__(self, name: str, ask: Ask | None = None) -> None:
         """Connects to the account that AWS_* or the profile names; raises ConfigurationError."""
-        if boto3.DEFAULT_SESSION is None or boto3.DEFAULT_SESSION.region_name is None:
-            boto3.setup_default_session()
-        session = boto3.DEFAULT_SESSION
-        assert session is not None
+        session = boto3.Session()
         if not session.region_name:
             raise ConfigurationError("no AWS region: set AWS_DEFAULT_REGION or a profile")
         self.name = name
@@ -113,8 +111,12 @@ class Stack:
                 print(f"{self.name}: there is no such stack in {self._region}")
                 return False
             there = self._resources()
-            buckets = [r["PhysicalResourceId"] for r in there if r["ResourceType"].endswith("Bucket")]
-            databases = [r["PhysicalResourceId"] for r in there if "::DBInstance" in r["ResourceType"]]
+            buckets = [
+                r["PhysicalResourceId"] for r in there if r["ResourceType"].endswith("Bucket")
+            ]
+            databases = [
+                r["PhysicalResourceId"] for r in there if "::DBInstance" in r["ResourceType"]
+            ]
             print(f"Stack {self.name} in {self._region}: {len(there)} resources would be removed.")
             for database in databases:
                 print(f"  the database {database}, of which a snapshot stays, without its backups")
@@ -136,8 +138,7 @@ class Stack:
             # Of no value without the stack: `make deploy` fills it anew.
             for bucket in [self._code_bucket, *(buckets if delete_data else [])]:
                 self._delete_bucket(bucket)
-            kept = [] if delete_data else buckets
-            print(f"Removed.{f' These buckets stay: {chr(44).join(kept)}' if kept else ''}")
+            print("Removed." if delete_data else f"Removed. {' and '.join(buckets)} stay.")
         return True
 
     def _status(self) -> str:
@@ -177,7 +178,9 @@ class Stack:
         """Returns what CloudFormation would do; None if nothing."""
         known = read_template()["Parameters"]
         if unknown := given.keys() - known.keys():
-            raise ConfigurationError(f"{', '.join(sorted(unknown))}: the template has no such parameter")
+            raise ConfigurationError(
+                f"{', '.join(sorted(unknown))}: the template has no such parameter"
+            )
         values = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
         if not is_new:
             # What somebody once chose stays.

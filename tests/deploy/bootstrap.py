@@ -4,7 +4,7 @@ FOLDER has the package's content. Stdin is a list of [event, milliseconds left];
 stdout is what became of them. Only the standard library is there besides the package.
 """
 
-import _multiprocessing
+import _multiprocessing  # type: ignore[import-not-found]
 import json
 import re
 import sys
@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 
-class NoSemaphore(_multiprocessing.SemLock):
+class NoSemaphore(_multiprocessing.SemLock):  # type: ignore[misc]
     """Lambda has no /dev/shm, which locks between processes need."""
 
     def __new__(cls, *_: object, **__: object) -> Any:
@@ -23,7 +23,7 @@ class NoSemaphore(_multiprocessing.SemLock):
 
 
 def main(task_root: str) -> None:
-    _multiprocessing.SemLock = NoSemaphore  # type: ignore[misc]
+    _multiprocessing.SemLock = NoSemaphore
     sys.path.insert(0, task_root)
     handle = import_module("deploy.handler").handle
     answers: list[dict[str, Any]] = []
@@ -39,7 +39,8 @@ def main(task_root: str) -> None:
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None
     library = [path for path in sys.path if path != task_root]
-    modules = [Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", 0))]
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    modules = [Path(file) for file in files if file]
     strangers = [
         str(path)
         for path in modules

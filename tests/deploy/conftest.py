@@ -100,6 +100,7 @@ def invoke(
             cwd=task_root,
             text=True,
             capture_output=True,
+            check=False,
             timeout=120,
         )
         assert done.returncode == 0, done.stderr

@@ -54,7 +54,12 @@ class GlueDatabase(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **_: Any
+        cls,
+        resource_name: str,
+        cloudformation_json: Json,
+        account_id: str,
+        region_name: str,
+        **_: Any,
     ) -> "GlueDatabase":
         found = cloudformation_json["Properties"]["DatabaseInput"]
         glue_backends[account_id][region_name].create_database(found["Name"], found)
@@ -83,7 +88,12 @@ class GlueTable(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **_: Any
+        cls,
+        resource_name: str,
+        cloudformation_json: Json,
+        account_id: str,
+        region_name: str,
+        **_: Any,
     ) -> "GlueTable":
         found = cloudformation_json["Properties"]
         table = found["TableInput"]
@@ -105,7 +115,7 @@ def teach() -> None:
     make_role = Role.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
     attribute = DBInstance.get_cfn_attribute
 
-    def bucket(cls: Any, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
+    def bucket(cls: Any, /, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
         made = make_bucket(cls, name, body, account, region, **more)
         found = body["Properties"]
         if found.get("VersioningConfiguration", {}).get("Status") == "Enabled":
@@ -117,13 +127,13 @@ def teach() -> None:
             made.set_notification_configuration({"QueueConfiguration": wanted})
         return made
 
-    def role(cls: Any, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
+    def role(cls: Any, /, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
         for policy in body["Properties"].get("Policies", []):
             # As text, which moto's own checks of permissions read.
             policy["PolicyDocument"] = json.dumps(policy["PolicyDocument"])
         return make_role(cls, name, body, account, region, **more)
 
-    def database(cls: Any, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
+    def database(cls: Any, /, name: str, body: Json, account: str, region: str, **more: Any) -> Any:
         backend = rds_backends[account][region]
         create = backend.create_db_instance
         managed = body["Properties"].get("ManageMasterUserPassword")
@@ -140,11 +150,9 @@ def teach() -> None:
             return self.master_user_secret.secret_arn
         return attribute(self, name)
 
-    def delete_routes(
-        cls: Any, name: str, body: Json, account_id: str, region_name: str
-    ) -> None:
-        backend = ec2_backends[account_id][region_name]
-        for association in list(backend.route_tables[name].associations):
+    def delete_routes(cls: Any, /, name: str, body: Json, account: str, region: str) -> None:
+        backend = ec2_backends[account][region]
+        for association in list(backend.get_route_table(name)._associations):
             backend.disassociate_route_table(association)
         backend.delete_route_table(name)
 

@@ -185,9 +185,7 @@ def test_out_of_time_a_load_stops_cleanly_and_the_next_one_does_it(
     assert query("select to_regnamespace('audit') is null") == [(True,)]
 
     assert invoke(event, **said).answers[0]["answer"] == failures()
-    boto3.client("s3").upload_file(
-        str(small_bucket / CENSUS), landing(url), "census/Adult.test"
-    )
+    boto3.client("s3").upload_file(str(small_bucket / CENSUS), landing(url), "census/Adult.test")
     with closing(warehouse.connect()) as reader:
         # A load that waits to publish, until its time is over.
         reader.cursor().execute("lock table raw_census.adult in access share mode")

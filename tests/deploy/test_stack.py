@@ -42,6 +42,7 @@ def aws(cloud: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     """The same, set: programs and boto3 reach the mock."""
     for name, value in cloud.items():
         monkeypatch.setenv(name, value)
+    # boto3 keeps the region of the first one.
     boto3.setup_default_session()
     return cloud
 

@@ -22,9 +22,7 @@ WITHOUT_ARN = {
 
 
 def of_type(kind: str) -> dict[str, Any]:
-    return {
-        name: each for name, each in RESOURCES.items() if each["Type"] == f"AWS::{kind}"
-    }
+    return {name: each for name, each in RESOURCES.items() if each["Type"] == f"AWS::{kind}"}
 
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:

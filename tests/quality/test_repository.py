@@ -18,7 +18,7 @@ FORBIDDEN = {
 # As code in a text, as a command of a workflow or hook, or at the start of a line.
 MAKE = re.compile(r"(?:`|run: |entry: |^ *)make (?:-s )?([a-z-]+)", re.MULTILINE)
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,._-]+\])?==([\w.!+]+)(\s*;\s*.+)?")
-# To run, to test, to compare with, for the function, to test that: each has an .in file and a .lock.
+# To run, to test, to compare with, in the function, to test that: each has a .in and a .lock.
 LOCKED = tuple(f"requirements{name}" for name in ("", "-dev", "-bench", "-lambda", "-deploy"))
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY")
 
