@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements-lambda.lock"
 WHEELS = ROOT / ".local" / "wheels"
 # What the function imports of this project, and what it reads beside it.
-CODE = ("common/*.py", "extract/*.py", "extract/*.sql", "extract/*.yml")
+CODE = ("common/*.py", "common/*.sql", "extract/*.py", "extract/*.sql", "extract/*.yml")
 HANDLER = ("deploy/__init__.py", "deploy/handler.py", ".dlt/config.toml")
 # Lambda runs Python on Amazon Linux 2023, whose glibc (2.34) is newer than these ask for.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")

@@ -107,8 +107,8 @@ def test_messages_are_returned_one_by_one_and_none_is_lost() -> None:
     assert dead["MessageRetentionPeriod"] == 1209600
     assert events["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     variables = function["Environment"]["Variables"]
-    assert variables["WORK_DIR"].startswith("/tmp/")
-    assert variables["DLT_DATA_DIR"].startswith("/tmp/")
+    # All that can be written to.
+    assert {variables[name].split("/")[1] for name in ("WORK_DIR", "DLT_DATA_DIR")} == {"tmp"}
     assert not {name for name in variables if "PASSWORD" in name or "USER" in name}
 
 
