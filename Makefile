@@ -132,7 +132,7 @@ deploy-tables: setup ## Write the lake's tables into deploy/template.yaml
 	@$(PY) -m lake catalog deploy/template.yaml
 
 mock-aws: $(DEPLOY)/.test ## Serve a mock of AWS on http://127.0.0.1:5055, to try `make deploy` on
-	@$(DEPLOY)/bin/python -m tests.deploy.mock_aws
+	@$(DEPLOY)/bin/python -m tests.deploy
 
 lint-template: $(DEPLOY)/.test
 	@$(DEPLOY)/bin/cfn-lint deploy/template.yaml

@@ -4,12 +4,10 @@ Beyond moto: Glue's tables, buckets' events, the secret that RDS makes, and, so 
 single secrets count, which secret a request is about. What it still leaves out is in MISSING; what
 it makes, it makes as moto does: no network, no PostgreSQL, no function runs.
 
-`python -m tests.deploy.mock_aws [PORT]` serves it until it is stopped.
+`make mock-aws` serves it until it is stopped.
 """
 
 import json
-import signal
-import sys
 from typing import Any
 from unittest.mock import patch
 
@@ -182,10 +180,3 @@ def serve(port: int = 0) -> ThreadedMotoServer:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     return server
-
-
-if __name__ == "__main__":
-    mock = serve(int(sys.argv[1]) if len(sys.argv) > 1 else 5055)
-    print("A mock of AWS on http://{}:{}; Ctrl-C ends it.".format(*mock.get_host_and_port()))
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    mock.stop()
