@@ -1,6 +1,6 @@
 """AWS Lambda: loads sources whose files changed (S3 events by way of SQS), or those of a schedule.
 
-What loads is the project's own `extract.load.load`: it looks at all files of a source and the
+What loads is the project's own `extract.load`: it looks at all files of a source and the
 ledger knows what is loaded, so duplicate, reordered and lost events do no harm. Several messages of
 one source are one load.
 """
@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from common.errors import ConfigurationError, LoadError
+from common.runs import recorded
 from common.storage import source_url
 from common.warehouse import Warehouse, find_warehouse
 from extract.declaration import Source, read_sources
-from extract.load import load
+from extract.load import load_recorded
 
 # How long before Lambda would kill the function a load is stopped, and no other one begun.
 RESERVE_SECONDS = 20
@@ -108,7 +109,9 @@ def _load(sources: Sequence[Source], deadline: float) -> set[str]:
     for source in sources:
         try:
             with _until(deadline, source):
-                result = load(source, _warehouse())
+                warehouse = _warehouse()
+                with recorded(warehouse, "load", source.name) as record:
+                    result = load_recorded(source, warehouse, record)
         except (LoadError, ConfigurationError) as error:
             failed.add(source.name)
             _say("load", source=source.name, error=str(error), FailedLoads=1)

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
-from common.runs import Run, recorded
-from common.warehouse import Warehouse, find_warehouse
+from common.runs import recorded
+from common.warehouse import find_warehouse
 from extract.declaration import Source, read_sources
-from extract.load import LoadResult, failed_load, load
+from extract.load import LoadResult, load_recorded
 from extract.upload import UploadResult, upload
 from local.defaults import local_defaults
 
@@ -86,10 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
                 warehouse = find_warehouse()
                 with recorded(warehouse, "load", " ".join(options.sources)) as record:
                     results = [
-                        _load(source, warehouse, progress, options.accept_smaller, record)
+                        load_recorded(source, warehouse, record, progress, options.accept_smaller)
                         for source in sources
                     ]
-                    record.row_count = sum(result.rows for result in results)
             for result in results:
                 print("\n".join(describe(result)))
     except ConfigurationError as error:
@@ -99,18 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _load(
-    source: Source, warehouse: Warehouse, progress: Progress, accept_smaller: bool, record: Run
-) -> LoadResult:
-    try:
-        result = load(source, warehouse, progress, accept_smaller)
-    except LoadError as error:
-        record.add([failed_load(source, error)])
-        raise
-    record.add([result.node])
-    return result
 
 
 def _status() -> None:

@@ -16,7 +16,7 @@ import psycopg2
 
 from common.errors import FileError, LoadError
 from common.progress import Progress
-from common.runs import Node
+from common.runs import Node, Run
 from common.storage import Origin, source_bucket
 from common.warehouse import Warehouse, as_owner
 from extract.api import open_api
@@ -206,6 +206,24 @@ def load(
             with work_folder(source) as work:
                 task.load(ledger, changed, work)
     return result(source, bucket, found, started)
+
+
+def load_recorded(
+    source: Source,
+    warehouse: Warehouse,
+    record: Run,
+    progress: Progress | None = None,
+    accept_smaller: bool = False,
+) -> LoadResult:
+    """Loads as `load` does, and records what became of it, also if it fails."""
+    try:
+        loaded = load(source, warehouse, progress, accept_smaller)
+    except LoadError as error:
+        record.add([failed_load(source, error)])
+        raise
+    record.add([loaded.node])
+    record.row_count = (record.row_count or 0) + loaded.rows
+    return loaded
 
 
 def result(source: Source, bucket: Origin, files: Sequence[RawFile], started: float) -> LoadResult:
