@@ -22,8 +22,7 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench airflow airflow-setup airflow-test airflow-picture \
-	lock clean
+	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -118,9 +117,7 @@ bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, s
 	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 
 airflow: airflow-setup ## Run Airflow with the DAG in dags/ on http://127.0.0.1:8081
-	@$(PY) -m local up
-	@echo "Airflow: http://127.0.0.1:8081 (no login; Ctrl-C ends it)"
-	@exec local/bin/airflow standalone
+	@exec $(PYTHON) local/bin/airflow_server.py
 
 # What dbt parses is what the DAG shows: again, whenever the models changed.
 airflow-setup: setup $(AIRFLOW)/.airflow
@@ -132,9 +129,6 @@ airflow-setup: setup $(AIRFLOW)/.airflow
 
 airflow-test: airflow-setup $(VENV)/.test ## Run the DAG with Airflow: all good, and with a broken file
 	@$(PY) -m pytest tests_airflow
-
-airflow-picture: airflow-setup ## Make the pictures of docs/airflow.md anew, with Chromium
-	@local/bin/airflow_picture
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
