@@ -63,7 +63,6 @@ class BuildAtOnce(DbtBuildLocalOperator):
 
     def __init__(self, group: DbtTaskGroup, **arguments: object) -> None:
         super().__init__(**arguments)
-        self.callback = self._read_results
         self.tasks = {key: node.task_id for key, node in group.tasks_map.items()}
         self.parents = {key: node.depends_on for key, node in group.dbt_graph.nodes.items()}
         self.results: dict[str, str] = {}
@@ -76,6 +75,8 @@ class BuildAtOnce(DbtBuildLocalOperator):
 
     def execute(self, context: object) -> None:
         """Runs dbt; raises DownstreamTasksSkipped with the tasks that have nothing left to do."""
+        # Here, for Airflow executes a copy of what was made above.
+        self.callback = self._read_results
         try:
             super().execute(context)
         except AirflowException:
@@ -237,4 +238,5 @@ with DAG(
 
     choose() >> loads >> common >> sources >> operations
     # Not only by way of `operations`, which is built whatever became of the sources.
-    [*sources, operations] >> lake >> [status(), done]
+    [*sources, operations] >> lake >> done
+    [*sources, operations, lake] >> status()

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ SOURCES = yaml.safe_load((ROOT / "extract" / "sources.yml").read_text())["source
 Airflow = Callable[..., subprocess.CompletedProcess[str]]
 Query = Callable[[str], list[tuple[Any, ...]]]
 States = dict[str, str]
+Run = Callable[..., tuple[int, States]]
+Change = Callable[[str, Callable[[bytes], bytes]], None]
 
 
 @pytest.fixture
-def run(airflow: Airflow) -> Callable[..., tuple[int, States]]:
+def run(airflow: Airflow) -> Run:
     """Runs the DAG for some sources; returns the exit code, and the state of every task."""
 
     def run(*sources: str) -> tuple[int, States]:
@@ -35,12 +37,18 @@ def run(airflow: Airflow) -> Callable[..., tuple[int, States]]:
 
 
 @pytest.fixture
-def census(bucket: Path) -> Any:
-    """The file with answers, which the test may change; it is put back."""
-    file = bucket / "census" / "Adult.data"
-    before = file.read_bytes()
-    yield file
-    file.write_bytes(before)
+def change(bucket: Path) -> Iterator[Callable[[str, Callable[[bytes], bytes]], None]]:
+    """Changes a file of the bucket; it is put back after the test."""
+    before: dict[Path, bytes] = {}
+
+    def write(name: str, changed: Callable[[bytes], bytes]) -> None:
+        file = bucket / name
+        before[file] = file.read_bytes()
+        file.write_bytes(changed(before[file]))
+
+    yield write
+    for file, content in before.items():
+        file.write_bytes(content)
 
 
 def test_every_model_and_test_has_one_place(airflow: Airflow) -> None:
@@ -68,7 +76,7 @@ def test_a_pool_of_one_slot_stands_for_each_source() -> None:
     }
 
 
-def test_a_good_run_loads_builds_and_publishes(run: Any, query: Query) -> None:
+def test_a_good_run_loads_builds_and_publishes(run: Run, query: Query) -> None:
     code, states = run(*SOURCES)
     assert {
         task: state for task, state in states.items() if state in ("failed", "upstream_failed")
@@ -90,12 +98,12 @@ def test_a_good_run_loads_builds_and_publishes(run: Any, query: Query) -> None:
 
 
 def test_a_broken_file_is_red_and_nothing_behind_it_is_run(
-    run: Any, query: Query, census: Path
+    run: Run, query: Query, change: Change
 ) -> None:
     before = query(
         "select count(*), max(census_response_key) from marts_census.fact_census_response"
     )
-    census.write_text("not,a,census\n" * 50)
+    change("census/Adult.data", lambda _: b"not,a,census\n" * 50)
     code, states = run("census", "condominium")
     assert code != 0
     assert states["census.load"] == "failed"
@@ -115,25 +123,31 @@ def test_a_broken_file_is_red_and_nothing_behind_it_is_run(
     )
 
 
-def test_what_fails_in_dbt_is_red_by_name(run: Any, query: Query, census: Path) -> None:
-    before = query("select count(*) from marts_census.fact_census_response")
-    lines = census.read_text().splitlines(keepends=True)
-    census.write_text("".join(line.replace("HS-grad", "HS-gard") for line in lines))
-    code, states = run("census")
+def test_what_fails_in_dbt_is_red_by_name(run: Run, query: Query, change: Change) -> None:
+    before = query("select count(*), sum(line_total) from marts_sales.fact_sales")
+    change(
+        "adventure_works/production/Production.Product.csv",
+        lambda data: data + data.splitlines(keepends=True)[-1],
+    )
+    code, states = run("adventure_works")
     assert code != 0
-    assert (states["census.load"], states["census.dbt.build"]) == ("success", "success")
-    red = [task.rpartition(".")[2] for task, state in states.items() if state == "failed"]
-    assert sorted(red) == [
-        "relationships_stg_census__adult_education__education__ref_education_levels__test",
-        "status",
-    ]
-    kept = "census.dbt.models.fact_census_response_model_build"
-    assert (states[kept], states["lake"]) == ("upstream_failed", "upstream_failed")
-    # What did not fail was built together with the others, so its own task is skipped.
-    assert states["census.dbt.models.stg_census__adult_model_build"] == "skipped"
-    assert query("select count(*) from marts_census.fact_census_response") == before
+    of_dbt = {
+        task.rpartition(".")[2]: state
+        for task, state in states.items()
+        if task.startswith("adventure_works.dbt.")
+    }
+    assert (states["adventure_works.load"], of_dbt["build"]) == ("success", "success")
+    red = {task for task, state in states.items() if state == "failed"}
+    model = "adventure_works.dbt.models.stg_adventure_works__product_model_build"
+    assert red == {model, "status"}
+    for behind in ("dim_product_model_build", "fact_sales_model_build"):
+        assert of_dbt[behind] == "upstream_failed"
+    assert (states["lake"], states["done"]) == ("upstream_failed", "upstream_failed")
+    # What does not stand on it was built together, so its own task was skipped.
+    assert of_dbt["stg_adventure_works__customer_model_build"] == "skipped"
+    assert query("select count(*), sum(line_total) from marts_sales.fact_sales") == before
     # And `status` told of it.
     assert query(
-        "select status, message like '%ref_education_levels__test%' from audit.runs"
-        " where kind = 'scheduled' order by run_id desc limit 1"
-    ) == [("failed", True)]
+        "select status, message from audit.runs where kind = 'scheduled'"
+        " order by run_id desc limit 1"
+    ) == [("failed", f"failed: {model}")]
