@@ -8,6 +8,8 @@ PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
 DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
 # dbt, dlt, psql and sqlfluff that know this clone's server.
 WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
+# Airflow has an environment of its own: it and dbt want different versions of much.
+AIRFLOW := .venv-airflow
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -20,8 +22,8 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench lambda deploy destroy deploy-tables deploy-test \
-	mock-aws lint-template lock clean
+	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lambda \
+	deploy destroy deploy-tables deploy-test mock-aws lint-template lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -139,6 +141,19 @@ lint-template: $(DEPLOY)/.test
 
 deploy-test: lambda lint-template ## Test the function, its package and the template on a mock of AWS
 	@$(DEPLOY)/bin/python -m pytest -n 2 --dist loadfile tests/deploy
+airflow: airflow-setup ## Run Airflow with the DAG in dags/ on http://127.0.0.1:8081
+	@exec $(PYTHON) local/bin/airflow_server.py
+
+# What dbt parses is what the DAG shows: again, whenever the models changed.
+airflow-setup: setup $(AIRFLOW)/.airflow
+	@$(VENV)/bin/dbt --quiet parse --profile elt_warehouse --target main \
+		--target-path .local/airflow/dbt
+	@local/bin/airflow db migrate > .local/airflow/setup.log 2>&1 && \
+		local/bin/airflow pools import dags/pools.json >> .local/airflow/setup.log 2>&1 || \
+		{ cat .local/airflow/setup.log >&2; exit 1; }
+
+airflow-test: airflow-setup $(VENV)/.test ## Run the DAG with Airflow: all good, and with a broken file
+	@$(PY) -m pytest tests_airflow
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
@@ -151,10 +166,11 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-lambda.lock
 	@$(RESOLVE) requirements-deploy.in --constraint requirements-dev.lock \
 		--output-file requirements-deploy.lock
+	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(DEPLOY) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -163,8 +179,9 @@ $(VENV)/.run: requirements.lock $(WRAPPERS)
 $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 $(DEPLOY)/.test: requirements-deploy.lock
+$(AIRFLOW)/.airflow: requirements-airflow.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(PACKAGES):
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -192,6 +209,11 @@ $(DEPLOY)/.test: requirements-deploy.lock
 	@$(DEPLOY)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DEPLOY)
 	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-deploy.lock
+$(AIRFLOW)/.airflow: requirements-airflow.lock
+	@echo "Installing Airflow into $(AIRFLOW) (once, about a minute) ..."
+	@$(AIRFLOW)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-airflow.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

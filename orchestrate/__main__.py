@@ -61,8 +61,17 @@ def main(arguments: list[str] | None = None) -> int:
         "sources.yml)",
     )
     commands.add_parser("answers", help="print the answers from what is built")
-    commands.add_parser(
+    status_command = commands.add_parser(
         "status", help="say how each source and the last runs are; exit code 1 if anything is wrong"
+    )
+    status_command.add_argument(
+        "--failed",
+        nargs="*",
+        metavar="TASK",
+        help="record first that a scheduler's run is over, and which of its tasks failed",
+    )
+    status_command.add_argument(
+        "--about", nargs="*", default=[], metavar="SOURCE", help="of that run; default: all"
     )
     options = parser.parse_args(arguments)
     console = new_console()
@@ -86,6 +95,10 @@ def main(arguments: list[str] | None = None) -> int:
             warehouse = find_warehouse()
             os.environ.update(warehouse.variables())
             if options.command == "status":
+                if options.failed is not None:
+                    with recorded(warehouse, "scheduled", " ".join(options.about)) as recording:
+                        if options.failed:
+                            recording.fail(f"failed: {', '.join(options.failed)}")
                 return print_status(warehouse, list(sources), console)
             known = recall(code_digest(warehouse.database)) or start_dbt().known
             return 0 if print_answers(warehouse, known.answers, console) else 1

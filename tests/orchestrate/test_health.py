@@ -261,3 +261,20 @@ def test_an_alert_that_cannot_be_sent_is_told_without_its_address_and_tried_agai
     monkeypatch.setenv("ALERT_URL", url)
     alerts.tell(warehouse, lambda: [trouble])
     assert len(messages) == 1
+
+
+def test_what_a_scheduler_says_failed_is_told_until_a_run_of_it_is_good(
+    run_module: Run, warehouse: Warehouse, inbox: tuple[str, list[dict[str, str]]]
+) -> None:
+    url, messages = inbox
+    variables = {**warehouse.variables(), "ALERT_URL": url}
+
+    def status(*arguments: str) -> int:
+        return run_module("orchestrate", "status", *arguments, **variables).returncode
+
+    assert status("--failed", "census.dbt.build", "--about", "census") == 1
+    assert len(messages) == 1
+    assert "census.dbt.build" in json.dumps(messages[0])
+    # It is over when a run of the same sources, or of all, is good; not by one of others.
+    assert (status("--failed", "--about", "condominium"), len(messages)) == (1, 1)
+    assert (status("--failed"), len(messages)) == (0, 2)
