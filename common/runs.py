@@ -53,6 +53,8 @@ class Run:
     nodes: dict[str, Node] = field(default_factory=dict)
     # How many were added.
     count: int = 0
+    # Why something of it is not recorded, if so.
+    unrecorded: str = ""
 
     def add(self, nodes: Iterable[Node]) -> None:
         """Records what was done; what is rolled back or killed later does not take it away."""
@@ -61,7 +63,7 @@ class Run:
         self.count += len(added)
         rows = [(self.run_id, *astuple(node)) for node in added]
         if rows and self.connection is not None:
-            with _reported(), self.connection.cursor() as cursor:
+            with self.noticed(), self.connection.cursor() as cursor:
                 execute_values(
                     cursor,
                     """
@@ -73,6 +75,14 @@ class Run:
                     """,
                     rows,
                 )
+
+    @contextmanager
+    def noticed(self) -> Iterator[None]:
+        """Notices why something could not be recorded."""
+        try:
+            yield
+        except (LoadError, psycopg2.Error) as error:
+            self.unrecorded = " ".join(str(error).split())
 
     def fail(self, message: str = "") -> None:
         """Says that the run failed, and why; by default, because of the nodes that did."""
@@ -86,11 +96,11 @@ class Run:
 def recorded(warehouse: Warehouse, kind: str, about: str) -> Iterator[Run]:
     """Records a run: that it begins, what it does (`Run.add`), and how it ends.
 
-    A run that is killed is found to be interrupted by the next one. That something cannot be
+    A run that is killed is found to be interrupted by the next one. That a good run cannot be
     recorded is said on stderr, and stops nothing.
     """
     run = Run()
-    with _reported():
+    with run.noticed():
         connection = connect(warehouse)
         connection.autocommit = True
         run.run_id = _begin(connection, kind, about)
@@ -102,8 +112,14 @@ def recorded(warehouse: Warehouse, kind: str, about: str) -> Iterator[Run]:
         raise
     finally:
         if run.connection is not None:
-            with _reported(), closing(run.connection):
+            with run.noticed(), closing(run.connection):
                 _end(run.connection, run)
+        # A run that failed says why itself: of a server that is gone, once is enough.
+        if run.unrecorded and run.is_good:
+            print(
+                f"warning: this run is not recorded in audit.runs: {run.unrecorded}",
+                file=sys.stderr,
+            )
 
 
 def connect(warehouse: Warehouse) -> extensions.connection:
@@ -173,15 +189,6 @@ def _end(connection: extensions.connection, run: Run) -> None:
             """,
             ("good" if run.is_good else "failed", run.row_count, run.message or None, run.run_id),
         )
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except (LoadError, psycopg2.Error) as error:
-        message = " ".join(str(error).split())
-        print(f"warning: this run is not recorded in audit.runs: {message}", file=sys.stderr)
 
 
 def code_version() -> str:
