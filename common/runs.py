@@ -13,7 +13,7 @@ from psycopg2 import extensions
 from psycopg2.extras import execute_values
 
 from common.errors import LoadError
-from common.warehouse import Warehouse, as_owner
+from common.warehouse import NoMemberError, Warehouse, as_owner
 
 SCHEMA_FILE = Path(__file__).with_name("runs.sql")
 # The first of the two numbers of an advisory lock; the other one is the run's.
@@ -25,12 +25,12 @@ FAILED = ("error", "fail", "runtime error")
 class Node:
     """One thing that a run did, as audit.run_nodes has it.
 
-    `status` is success, pass, warn, fail, error or skipped; `row_count` are rows that were loaded,
-    written or found, None where nobody counted; `sources` are those that it is about, separated by
-    spaces.
+    `key` is dbt's unique id, or load.<source>, or publish.<table>. `status` is success, pass, warn,
+    fail, error or skipped; `row_count` are rows that were loaded, written or found, None where
+    nobody counted; `sources` are those that it is about, separated by spaces.
     """
 
-    node: str
+    key: str
     kind: str
     name: str
     status: str
@@ -38,6 +38,11 @@ class Node:
     row_count: int | None = None
     message: str = ""
     sources: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it went wrong itself; what was skipped because of another one did not."""
+        return self.status in FAILED
 
 
 @dataclass
@@ -59,7 +64,7 @@ class Run:
     def add(self, nodes: Iterable[Node]) -> None:
         """Records what was done; what is rolled back or killed later does not take it away."""
         added = list(nodes)
-        self.nodes.update((node.node, node) for node in added)
+        self.nodes.update((node.key, node) for node in added)
         self.count += len(added)
         rows = [(self.run_id, *astuple(node)) for node in added]
         if rows and self.connection is not None:
@@ -86,8 +91,7 @@ class Run:
 
     def fail(self, message: str = "") -> None:
         """Says that the run failed, and why; by default, because of the nodes that did."""
-        nodes = self.nodes.values()
-        failed = [f"{node.kind} {node.name}" for node in nodes if node.status in FAILED]
+        failed = [f"{node.kind} {node.name}" for node in self.nodes.values() if node.has_failed]
         self.is_good = False
         self.message = message or f"failed: {', '.join(failed)}"
 
@@ -129,7 +133,7 @@ def connect(warehouse: Warehouse) -> extensions.connection:
     """
     try:
         return as_owner(warehouse).connect()
-    except LoadError:
+    except NoMemberError:
         return warehouse.connect()
 
 

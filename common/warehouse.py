@@ -86,11 +86,15 @@ def find_warehouse() -> Warehouse:
     )
 
 
+class NoMemberError(LoadError):
+    """The user is no member of the role that owns raw and the ledger."""
+
+
 def as_owner(warehouse: Warehouse) -> Warehouse:
     """Returns the warehouse, to be used as the role that owns the ledger, whoever logs in.
 
     Before there is one, that is `loader`, if there is such a role which may make schemas here.
-    Raises LoadError for a user who is no member of the owner.
+    Raises NoMemberError for a user who is no member of the owner, LoadError if the server fails.
     """
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -113,7 +117,7 @@ def as_owner(warehouse: Warehouse) -> Warehouse:
         return warehouse
     owner, is_member, _ = row
     if not is_member:
-        raise LoadError(
+        raise NoMemberError(
             f"user {warehouse.user} may not load: raw and audit belong to {owner}, of which it is "
             f"no member (grant {owner} to {warehouse.user})"
         )

@@ -14,10 +14,11 @@ from extract.__main__ import select
 from extract.declaration import Source, read_sources
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
+from orchestrate.console import new_console
 from orchestrate.errors import DbtError
 from orchestrate.health import alert, print_status
 from orchestrate.project import code_digest, recall
-from orchestrate.run import new_console, run, start_dbt
+from orchestrate.run import run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 

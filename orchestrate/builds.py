@@ -7,7 +7,7 @@ than that, so a build that was killed, or found something red, is made up for by
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -174,6 +174,11 @@ class Builds:
                     build_id,
                 ),
             )
+
+
+def no_news_of(feeds: Sequence[str]) -> str:
+    """Says of feeds what `Builds.stale` found."""
+    return f"no news of {', '.join(feeds)} for longer than the freshness that models/ declares"
 
 
 @contextmanager

@@ -3,16 +3,14 @@
 import io
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from dbt.cli.main import dbtRunner
 
-from common.runs import FAILED, Node
+from common.runs import Node
 from orchestrate.errors import DbtError
 from orchestrate.project import ROOT, Answer, Known, Project, code_digest, folder, keep, recall
 
@@ -20,39 +18,6 @@ _PERIODS = {"minute": 60, "hour": 3600, "day": 86400}
 # dbt writes a line for each of its thoughts, and files that say what one run did. Without them, and
 # looking only for the relations that it is about, a small build takes half the time.
 _QUICK = ["--no-write-json", "--cache-selected-only", "--log-level-file", "info"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one node of the project.
-
-    `key` is dbt's unique id, `kind` its resource type (model, seed, test, ...), `status` its word
-    for the outcome (success, pass, warn, fail, error, skipped). `row_count` are the rows that a
-    model or a seed wrote, or a test found; None if dbt does not say; `sources` whose they are.
-    """
-
-    key: str
-    name: str
-    kind: str
-    status: str
-    message: str
-    seconds: float
-    row_count: int | None = None
-    sources: tuple[str, ...] = ()
-
-    @property
-    def node(self) -> Node:
-        """What became of it, for the record."""
-        return Node(
-            self.key,
-            self.kind,
-            self.name,
-            self.status,
-            self.seconds,
-            self.row_count,
-            self.message,
-            " ".join(self.sources),
-        )
 
 
 class Dbt:
@@ -97,12 +62,12 @@ class Dbt:
         keys: Iterable[str],
         tested_loads: dict[str, int] | None = None,
         full_refresh: bool = False,
-    ) -> list[Result]:
+    ) -> list[Node]:
         """Builds the models, seeds and snapshots among these nodes, and runs the tests.
 
         Tests look at what is newer than `tested_loads` of a source, without it at whole tables.
         Unit tests are excluded: they test the code, not this data, and belong to `make test`.
-        Does not raise if a node fails: see `failures`.
+        Does not raise if a node fails: see `Node.has_failed`.
         """
         # None but those that are named: whoever chose the nodes chose the tests.
         options = ["--exclude-resource-type", "unit_test", "--indirect-selection", "empty"]
@@ -112,7 +77,7 @@ class Dbt:
             options.append("--full-refresh")
         return self._run("build", keys, options)
 
-    def refresh(self, source: str) -> list[Result]:
+    def refresh(self, source: str) -> list[Node]:
         """Brings up to date what holds rows of the source, untested; views need nothing.
 
         All of it must have been built before.
@@ -123,7 +88,7 @@ class Dbt:
             "run", [key for key, node in nodes if source in node.sources and node.kind in kinds]
         )
 
-    def _run(self, command: str, keys: Iterable[str], options: Sequence[str] = ()) -> list[Result]:
+    def _run(self, command: str, keys: Iterable[str], options: Sequence[str] = ()) -> list[Node]:
         wanted = set(keys)
         selection = self.project.selection(wanted)
         if not selection:
@@ -133,15 +98,15 @@ class Dbt:
             arguments += ["--exclude", *excluded]
         results = self._invoke(self._runner, command, arguments, may_fail=True)
         return [
-            Result(
+            Node(
                 key=result.node.unique_id,
-                name=result.node.name,
                 kind=str(result.node.resource_type),
+                name=result.node.name,
                 status=str(result.status),
-                message=(result.message or "").strip(),
                 seconds=result.execution_time,
                 row_count=_rows(result),
-                sources=tuple(sorted(self.project.sources([result.node.unique_id]))),
+                message=(result.message or "").strip(),
+                sources=" ".join(sorted(self.project.sources([result.node.unique_id]))),
             )
             for result in results
         ]
@@ -220,13 +185,3 @@ def _rows(result: Any) -> int | None:
     if result.node.resource_type == "test":
         written = result.failures
     return None if written is None or written < 0 else int(written)
-
-
-def failures(results: Sequence[Result]) -> list[Result]:
-    """Returns the nodes that failed, not those that were skipped because of them."""
-    return [result for result in results if result.status in FAILED]
-
-
-def count(results: Sequence[Result], *statuses: str) -> Counter[str]:
-    """Returns how many nodes of each kind ended in one of the statuses."""
-    return Counter(result.kind for result in results if result.status in statuses)

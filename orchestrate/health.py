@@ -11,8 +11,10 @@ from rich.console import Console
 from common import alerts, runs
 from common.alerts import Trouble
 from common.errors import LoadError
+from common.runs import FAILED
 from common.warehouse import Warehouse
-from orchestrate.builds import Builds
+from orchestrate.builds import Builds, no_news_of
+from orchestrate.console import say
 from orchestrate.project import Known, code_digest, recall
 
 
@@ -75,8 +77,7 @@ def examine(warehouse: Warehouse, names: Sequence[str], known: Known | None) -> 
         troubles.append(
             Trouble(
                 f"stale {name}",
-                f"no news of {', '.join(feeds)} for longer than the freshness that models/ "
-                "declares",
+                no_news_of(feeds),
                 "ask whoever delivers it; see that the schedule runs",
             )
         )
@@ -115,14 +116,14 @@ def print_status(warehouse: Warehouse, names: Sequence[str], console: Console) -
                 f"{source.rows:,} rows, {source.rejected:,} rejected"
             )
         sign = "WRONG" if source.trouble else "good "
-        _print(console, f"  {sign}  {source.name}: {line}")
+        say(console, f"  {sign}  {source.name}: {line}")
     for name in health.warnings:
-        _print(console, f"  warning: {name}")
+        say(console, f"  warning: {name}")
     for trouble in health.troubles:
-        _print(console, f"  WRONG  {trouble.key}: {trouble.reason}")
-        _print(console, f"         {trouble.advice}")
+        say(console, f"  WRONG  {trouble.key}: {trouble.reason}")
+        say(console, f"         {trouble.advice}")
     if known is None:
-        _print(console, "  freshness is not known before the first build of this code: make run")
+        say(console, "  freshness is not known before the first build of this code: make run")
     return 1 if health.troubles else 0
 
 
@@ -131,10 +132,6 @@ def _age(age: timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{age.days} days"
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _of_runs(cursor: psycopg2.extensions.cursor) -> list[Trouble]:
@@ -174,7 +171,7 @@ def _of_runs(cursor: psycopg2.extensions.cursor) -> list[Trouble]:
                 select from audit.run_nodes as nodes
                 where
                     nodes.run_id = last_of_each.run_id
-                    and nodes.status in ('error', 'fail', 'runtime error')
+                    and nodes.status = any(%s)
             )
             and not exists (
                 select from audit.runs as later
@@ -185,7 +182,8 @@ def _of_runs(cursor: psycopg2.extensions.cursor) -> list[Trouble]:
                     and later.status = 'good'
             )
         order by 1
-        """
+        """,
+        (list(FAILED),),
     )
     troubles += [
         Trouble(

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,15 +22,16 @@ from common.warehouse import Warehouse
 from extract.__main__ import describe
 from extract.declaration import Source
 from extract.ledger import is_loaded
-from extract.load import failed_load, has_files, has_news, load
+from extract.load import has_files, has_news, load_recorded
 from orchestrate.answers import print_answers
-from orchestrate.builds import Build, Builds, locked
+from orchestrate.builds import Build, Builds, locked, no_news_of
+from orchestrate.console import new_console, say
 from orchestrate.errors import DbtError
 from orchestrate.health import alert
 from orchestrate.project import Feed, Known, code_digest, recall
 
 if TYPE_CHECKING:
-    from orchestrate.dbt import Dbt, Result
+    from orchestrate.dbt import Dbt
 
 SLOWEST = 3
 
@@ -45,11 +47,6 @@ class Extent:
     names: tuple[str, ...] = ()
     is_full: bool = False
     full_refresh: bool = False
-
-
-def new_console() -> Console:
-    """Returns where a run is told: as wide as the terminal, or as a log."""
-    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run(
@@ -109,7 +106,7 @@ def _run(
         loads = _load(chosen, warehouse, console)
     record.add(loads)
     record.row_count = sum(load.row_count or 0 for load in loads)
-    loaded = [load.name for load in loads if load.status == "success"]
+    loaded = [load.name for load in loads if not load.has_failed]
     try:
         is_good = not loaded or _build_and_answer(
             warehouse,
@@ -124,7 +121,7 @@ def _run(
         console.print(f"Done in {time.monotonic() - started:.1f} s.", highlight=False)
     finally:
         for load in loads:
-            if load.status == "error":
+            if load.has_failed:
                 print(f"error: {load.message}", file=sys.stderr)
     if is_good and len(loaded) == len(loads):
         return 0
@@ -193,8 +190,6 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, re
 
     Returns whether nothing failed.
     """
-    from orchestrate.dbt import failures
-
     with locked(warehouse) as builds:
         console.rule("Build and test", align="left")
         started = time.monotonic()
@@ -205,11 +200,11 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, re
         with Progress() as progress, progress.task("dbt build"):
             results = dbt.build(plan.wanted - plan.again, plan.tested, plan.full_refresh)
             results += dbt.build(plan.again)
-        record.add(result.node for result in results)
+        record.add(results)
         there = dbt.project.nodes
         red = {**_others(last.red, results, there), **_messages(results, "skipped", *FAILED)}
         warnings = {**_others(last.warnings, results, there), **_messages(results, "warn")}
-        failed = failures(results)
+        failed = [result for result in results if result.has_failed]
         # What is red has kept its sources from being tested to the end.
         at_fault = dbt.project.sources(red)
         tested = dict(plan.tested)
@@ -224,7 +219,7 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, re
         _summarize(results, time.monotonic() - started, console)
         _print_warnings(warnings, console)
         for key in sorted(red.keys() - {result.key for result in results}):
-            _print(f"  still red, of other sources: {_name(key)}: {red[key]}", console)
+            say(console, f"  still red, of other sources: {_name(key)}: {red[key]}")
         if not failed:
             _print_stale(builds, dbt.known, extent, console)
     for result in failed:
@@ -281,14 +276,14 @@ def _news(extent: Extent, last: Build, loads: dict[Feed, int]) -> set[Feed]:
 
 
 def _others(
-    before: dict[str, str], results: "Sequence[Result]", there: Container[str]
+    before: dict[str, str], results: Sequence[Node], there: Container[str]
 ) -> dict[str, str]:
     """Returns what is known from before of nodes that this build was not about."""
     done = {result.key for result in results}
     return {key: text for key, text in before.items() if key in there and key not in done}
 
 
-def _messages(results: "Sequence[Result]", *statuses: str) -> dict[str, str]:
+def _messages(results: Sequence[Node], *statuses: str) -> dict[str, str]:
     return {
         result.key: result.message or result.status
         for result in results
@@ -298,18 +293,17 @@ def _messages(results: "Sequence[Result]", *statuses: str) -> dict[str, str]:
 
 def _load(sources: Sequence[Source], warehouse: Warehouse, console: Console) -> list[Node]:
     """Loads the sources, and returns what became of each, for the record."""
-    loads = []
+    # Of these loads alone: whoever asked for them writes it down.
+    record = Run()
     with Progress() as progress:
         for source in sources:
             try:
-                result = load(source, warehouse, progress)
-            except LoadError as error:
+                result = load_recorded(source, warehouse, record, progress)
+            except LoadError:
                 console.print(f"  {source.name}: not loaded", highlight=False)
-                loads.append(failed_load(source, error))
             else:
                 console.print("\n".join(describe(result)), highlight=False, markup=False)
-                loads.append(result.node)
-    return loads
+    return list(record.nodes.values())
 
 
 def _has_news(source: Source, warehouse: Warehouse) -> bool:
@@ -348,7 +342,7 @@ def _send_loads(sender: Connection, sources: Sequence[Source], warehouse: Wareho
 
 def _print_warnings(warnings: dict[str, str], console: Console) -> None:
     for key, message in sorted(warnings.items()):
-        _print(f"  warning: {_name(key)}: {message}", console)
+        say(console, f"  warning: {_name(key)}: {message}")
 
 
 def _name(key: str) -> str:
@@ -359,29 +353,24 @@ def _name(key: str) -> str:
 def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
     for source, feeds in builds.stale(known.allowed).items():
         if not extent.names or source in extent.names:
-            _print(
-                f"  warning: {source}: no news of {', '.join(feeds)} for longer than the freshness "
-                "that models/ declares",
-                console,
-            )
+            say(console, f"  warning: {source}: {no_news_of(feeds)}")
 
 
-def _print(text: str, console: Console) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+def _count(results: Sequence[Node], status: str) -> Counter[str]:
+    """Returns how many of each kind ended so."""
+    return Counter(result.kind for result in results if result.status == status)
 
 
-def _summarize(results: "Sequence[Result]", seconds: float, console: Console) -> None:
-    from orchestrate.dbt import count
-
-    built, skipped = count(results, "success"), count(results, "skipped")
-    passed = count(results, "pass").total()
+def _summarize(results: Sequence[Node], seconds: float, console: Console) -> None:
+    built, skipped = _count(results, "success"), _count(results, "skipped")
+    passed = _count(results, "pass").total()
     parts = [f"{built[kind]} {kind}s" for kind in ("seed", "model", "snapshot") if built[kind]]
     lines = [f"  {', '.join(parts) or 'nothing'} built, {passed} tests passed in {seconds:.1f} s"]
     if not results:
         lines = ["  nothing new: nothing built"]
     if skipped:
         lines.append(f"  {skipped.total()} skipped because of a failure before them")
-    slowest = sorted(results, key=lambda result: result.seconds, reverse=True)[:SLOWEST]
+    slowest = sorted(results, key=lambda result: result.seconds or 0, reverse=True)[:SLOWEST]
     if slowest:
         names = (f"{result.name} {result.seconds:.1f} s" for result in slowest)
         lines.append("  slowest: " + ", ".join(names))

@@ -22,6 +22,7 @@ from extract.ledger import is_loaded
 from extract.load import FileResult, failed_load
 from extract.steps import MicroBatches
 from orchestrate.builds import locked
+from orchestrate.console import say
 from orchestrate.errors import DbtError
 from orchestrate.health import alert
 from orchestrate.run import Extent, build, start_dbt
@@ -54,7 +55,7 @@ class Clock:
             took = time.monotonic() - begin - due * self.every
             passed = int(took / self.every)
             if passed:
-                _print(
+                say(
                     self.console,
                     f"  overrun: tick {number} took {took:.1f} s where {self.every:g} s are "
                     f"allowed; {passed} skipped",
@@ -116,7 +117,7 @@ def watch_batches(
             # Whatever a build that failed left behind is built anew.
             is_built = _retry(refresh if is_built else whole, source, record) or False
             alert(warehouse)
-            _print(
+            say(
                 console,
                 f"tick {tick}: {_describe(result.files) or 'nothing left'}; load "
                 f"{loaded - started:.2f} s, dbt {time.monotonic() - loaded:.2f} s"
@@ -153,11 +154,11 @@ def watch_drops(
     for tick in clock.ticks():
         before = record.count
         for drop in _retry(drops.poll, source, record) or ():
-            _print(console, f"tick {tick}: {_tell(drop)}")
+            say(console, f"tick {tick}: {_tell(drop)}")
             record.add([_node(drop, source)])
             to_build = to_build or (drop.result is not None and drop.result.is_news)
         for key in sorted(set(drops.unknown) - unknown):
-            _print(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
+            say(console, f"tick {tick}: {key}: no feed of {source.name} has files of that name")
         unknown = set(drops.unknown)
         if to_build:
             to_build = not _retry(whole, source, record)
@@ -167,12 +168,10 @@ def watch_drops(
 
 
 def _refresh(dbt: "Dbt", warehouse: Warehouse, source: Source, record: Run) -> bool:
-    from orchestrate.dbt import failures
-
     with locked(warehouse):
         results = dbt.refresh(source.name)
-    record.add(result.node for result in results)
-    failed = failures(results)
+    record.add(results)
+    failed = [result for result in results if result.has_failed]
     for node in failed:
         print(f"error: {node.kind} {node.name}: {node.message}", file=sys.stderr)
     return not failed
@@ -222,7 +221,3 @@ def _tell(drop: Drop) -> str:
         return f"{drop.key}: {drop.error}{moved}"
     news = _describe(drop.result.files) if drop.result.is_news else "loaded before"
     return f"{drop.key}: {news}{moved}"
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
