@@ -1,4 +1,11 @@
-"""The two ways in which a load can go wrong for a reason that the user can act on."""
+"""The ways in which a command can go wrong for a reason that the user can act on."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 class ConfigurationError(Exception):
@@ -19,3 +26,24 @@ class FileError(LoadError):
         super().__init__(message)
         self.file_id = file_id
         self.is_unread = is_unread
+
+
+def exit_codes(*failures: type[Exception]) -> Callable[[Callable[P, int]], Callable[P, int]]:
+    """Makes of what a command line raises one line on stderr and what it returns.
+
+    That is 2 for a ConfigurationError, 1 for a LoadError and for `failures`.
+    """
+    known: tuple[type[Exception], ...] = (ConfigurationError, LoadError, *failures)
+
+    def decorate(main: Callable[P, int]) -> Callable[P, int]:
+        @wraps(main)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
+            try:
+                return main(*args, **kwargs)
+            except known as error:
+                print(f"error: {error}", file=sys.stderr)
+                return 2 if isinstance(error, ConfigurationError) else 1
+
+        return guarded
+
+    return decorate

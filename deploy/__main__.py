@@ -3,11 +3,12 @@
 import argparse
 import sys
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, exit_codes
 from deploy.package import build, package_path
 from deploy.stack import Stack
 
 
+@exit_codes()
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
@@ -24,25 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--data", choices=["keep", "delete"], default="keep", help="of the buckets (keep)"
     )
     options = parser.parse_args(arguments)
-    try:
-        if options.command == "destroy":
-            return 0 if Stack(options.stack).destroy(options.data == "delete") else 1
-        parameters = dict(map(_parameter, getattr(options, "parameters", ())))
-        package = build(package_path())
-        if options.command == "apply":
-            return 0 if Stack(options.stack).apply(package, parameters) else 1
-        print(
-            f"{package.path}\n  for {package.python} on x86_64, {package.files:,} files, "
-            f"{package.path.stat().st_size / 2**20:.1f} MB, "
-            f"{package.unzipped_bytes / 2**20:.1f} MB unzipped (Lambda takes 250)\n"
-            f"  sha256 {package.sha256}"
-        )
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except LoadError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if options.command == "destroy":
+        return 0 if Stack(options.stack).destroy(options.data == "delete") else 1
+    parameters = dict(map(_parameter, getattr(options, "parameters", ())))
+    package = build(package_path())
+    if options.command == "apply":
+        return 0 if Stack(options.stack).apply(package, parameters) else 1
+    print(
+        f"{package.path}\n  for {package.python} on x86_64, {package.files:,} files, "
+        f"{package.path.stat().st_size / 2**20:.1f} MB, "
+        f"{package.unzipped_bytes / 2**20:.1f} MB unzipped (Lambda takes 250)\n"
+        f"  sha256 {package.sha256}"
+    )
     return 0
 
 

@@ -10,7 +10,7 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, LoadError, exit_codes
 from common.progress import Progress
 from common.runs import recorded
 from common.warehouse import find_warehouse
@@ -54,6 +54,7 @@ def describe_upload(result: UploadResult) -> list[str]:
     return [*lines, f"  {count} uploaded to {result.url}, {size:,} bytes"]
 
 
+@exit_codes()
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0 when done, 1 if a load failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m extract", description=__doc__)
@@ -70,33 +71,26 @@ def main(arguments: list[str] | None = None) -> int:
     upload_command.add_argument("source", metavar="SOURCE")
     commands.add_parser("status", help="show what is loaded")
     options = parser.parse_args(arguments)
-    try:
-        if options.command == "status":
-            with local_defaults():
-                _status()
-        elif options.command == "upload":
-            # Into no sample: whoever uploads says where to (BUCKET_URL).
-            (source,) = select(read_sources(), [options.source])
-            with Progress() as progress:
-                uploaded = upload(source, options.folder, progress)
-            print("\n".join(describe_upload(uploaded)))
-        else:
-            sources = select(read_sources(), options.sources)
-            with local_defaults(sources), Progress() as progress:
-                warehouse = find_warehouse()
-                with recorded(warehouse, "load", " ".join(options.sources)) as record:
-                    results = [
-                        load_recorded(source, warehouse, record, progress, options.accept_smaller)
-                        for source in sources
-                    ]
-            for result in results:
-                print("\n".join(describe(result)))
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except LoadError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if options.command == "status":
+        with local_defaults():
+            _status()
+    elif options.command == "upload":
+        # Into no sample: whoever uploads says where to (BUCKET_URL).
+        (source,) = select(read_sources(), [options.source])
+        with Progress() as progress:
+            uploaded = upload(source, options.folder, progress)
+        print("\n".join(describe_upload(uploaded)))
+    else:
+        sources = select(read_sources(), options.sources)
+        with local_defaults(sources), Progress() as progress:
+            warehouse = find_warehouse()
+            with recorded(warehouse, "load", " ".join(options.sources)) as record:
+                results = [
+                    load_recorded(source, warehouse, record, progress, options.accept_smaller)
+                    for source in sources
+                ]
+        for result in results:
+            print("\n".join(describe(result)))
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import exit_codes
 from common.progress import Progress
 from common.runs import Node, recorded
 from common.warehouse import find_warehouse
@@ -42,6 +42,7 @@ def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list
     return lines
 
 
+@exit_codes()
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0 when done, 1 if a publish failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m lake", description=__doc__)
@@ -54,43 +55,36 @@ def main(arguments: list[str] | None = None) -> int:
     catalog_command = commands.add_parser("catalog", help="write the tables, as AWS Glue has them")
     catalog_command.add_argument("template", type=Path, help="a CloudFormation template")
     options = parser.parse_args(arguments)
-    try:
-        tables = read_tables()
-        if options.command == "catalog":
-            catalog.write(tables, options.template)
-            return 0
-        if options.command == "status":
-            with local_defaults(database=False):
-                _status(open_lake())
-            return 0
-        wanted = select(tables, options.tables)
-        with local_defaults(), Progress() as progress:
-            warehouse = find_warehouse()
-            started = time.monotonic()
-            with recorded(warehouse, "publish", " ".join(options.tables)) as record:
-                lake = open_lake()
-                results = publish(wanted, warehouse, lake, progress, bool(options.tables))
-                record.add(_node(result) for result in results)
-                record.row_count = sum(result.rows or 0 for result in results)
-                if any(result.is_withheld for result in results):
-                    record.fail()
-        print("\n".join(describe(results, lake, time.monotonic() - started)))
-        withheld = [result for result in results if result.is_withheld]
-        for result in withheld:
-            table = result.table
-            print(
-                f"error: {table}: withheld: the role {READER} may not read "
-                f"{table.schema}.{table.relation}, and lake/tables.yml declares no exception"
-                + (", so it was removed from the lake" if result.removed else ""),
-                file=sys.stderr,
-            )
-        if withheld:
-            return 1
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except LoadError as error:
-        print(f"error: {error}", file=sys.stderr)
+    tables = read_tables()
+    if options.command == "catalog":
+        catalog.write(tables, options.template)
+        return 0
+    if options.command == "status":
+        with local_defaults(database=False):
+            _status(open_lake())
+        return 0
+    wanted = select(tables, options.tables)
+    with local_defaults(), Progress() as progress:
+        warehouse = find_warehouse()
+        started = time.monotonic()
+        with recorded(warehouse, "publish", " ".join(options.tables)) as record:
+            lake = open_lake()
+            results = publish(wanted, warehouse, lake, progress, bool(options.tables))
+            record.add(_node(result) for result in results)
+            record.row_count = sum(result.rows or 0 for result in results)
+            if any(result.is_withheld for result in results):
+                record.fail()
+    print("\n".join(describe(results, lake, time.monotonic() - started)))
+    withheld = [result for result in results if result.is_withheld]
+    for result in withheld:
+        table = result.table
+        print(
+            f"error: {table}: withheld: the role {READER} may not read "
+            f"{table.schema}.{table.relation}, and lake/tables.yml declares no exception"
+            + (", so it was removed from the lake" if result.removed else ""),
+            file=sys.stderr,
+        )
+    if withheld:
         return 1
     return 0
 

@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import ConfigurationError, exit_codes
 from common.runs import recorded
 from common.warehouse import find_warehouse
 from extract.__main__ import select
@@ -22,6 +22,7 @@ from orchestrate.run import run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 
+@exit_codes(DbtError)
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0 when done, 1 if a load or build failed, 2 on wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m orchestrate", description=__doc__)
@@ -76,39 +77,32 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     console = new_console()
-    try:
-        sources = read_sources()
-        if options.command == "run":
-            chosen = select(sources, options.sources)
-            with local_defaults(chosen):
-                return run(
-                    chosen,
-                    find_warehouse(),
-                    console,
-                    everything=not options.sources,
-                    is_full=options.full,
-                    full_refresh=options.full_refresh,
-                )
-        if options.command == "watch":
-            (source,) = select(sources, [options.source])
-            return _watch(source, options, console)
-        with local_defaults():
-            warehouse = find_warehouse()
-            os.environ.update(warehouse.variables())
-            if options.command == "status":
-                if options.failed is not None:
-                    with recorded(warehouse, "scheduled", " ".join(options.about)) as recording:
-                        if options.failed:
-                            recording.fail(f"failed: {', '.join(options.failed)}")
-                return print_status(warehouse, list(sources), console)
-            known = recall(code_digest(warehouse.database)) or start_dbt().known
-            return 0 if print_answers(warehouse, known.answers, console) else 1
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (DbtError, LoadError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    sources = read_sources()
+    if options.command == "run":
+        chosen = select(sources, options.sources)
+        with local_defaults(chosen):
+            return run(
+                chosen,
+                find_warehouse(),
+                console,
+                everything=not options.sources,
+                is_full=options.full,
+                full_refresh=options.full_refresh,
+            )
+    if options.command == "watch":
+        (source,) = select(sources, [options.source])
+        return _watch(source, options, console)
+    with local_defaults():
+        warehouse = find_warehouse()
+        os.environ.update(warehouse.variables())
+        if options.command == "status":
+            if options.failed is not None:
+                with recorded(warehouse, "scheduled", " ".join(options.about)) as recording:
+                    if options.failed:
+                        recording.fail(f"failed: {', '.join(options.failed)}")
+            return print_status(warehouse, list(sources), console)
+        known = recall(code_digest(warehouse.database)) or start_dbt().known
+        return 0 if print_answers(warehouse, known.answers, console) else 1
 
 
 def seconds(text: str) -> float:

@@ -25,6 +25,7 @@ from common.warehouse import DEFAULTS, Warehouse
 from local.postgres import Server
 from local.sample import generate
 from tests.forkserver import Forkserver
+from tests.moto_server import moto_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 # The real files, for whoever has them: only tests know of this folder.
@@ -186,13 +187,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A real HTTP server with S3's API; the variables that point at it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    yield moto_variables(server)
     server.stop()
 
 

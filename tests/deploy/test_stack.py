@@ -17,6 +17,7 @@ from deploy.package import Package
 from deploy.stack import Stack, read_template
 from tests.deploy.conftest import Invoked, failures
 from tests.deploy.mock_aws import MISSING, serve
+from tests.moto_server import moto_variables
 
 Invoke = Callable[..., Invoked]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -27,13 +28,7 @@ FILE = "census/Adult.data"
 def cloud() -> Iterator[dict[str, str]]:
     """A mock of AWS; the variables that point at it."""
     server = serve()
-    host, port = server.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    yield moto_variables(server)
     server.stop()
 
 
