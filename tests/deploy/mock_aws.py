@@ -36,8 +36,8 @@ MISSING = {
 Json = dict[str, Any]
 
 
-class _Named(CloudFormationModel):
-    """A resource whose Ref is its name."""
+class GlueDatabase(CloudFormationModel):
+    """AWS::Glue::Database, whose Ref is its name."""
 
     def __init__(self, name: str) -> None:
         self.physical_resource_id = name
@@ -45,10 +45,6 @@ class _Named(CloudFormationModel):
     @staticmethod
     def cloudformation_name_type() -> str:
         return ""
-
-
-class GlueDatabase(_Named):
-    """AWS::Glue::Database."""
 
     @staticmethod
     def cloudformation_type() -> str:
@@ -74,8 +70,15 @@ class GlueDatabase(_Named):
         glue_backends[account_id][region_name].delete_database(resource_name)
 
 
-class GlueTable(_Named):
-    """AWS::Glue::Table."""
+class GlueTable(CloudFormationModel):
+    """AWS::Glue::Table, whose Ref is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = name
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
 
     @staticmethod
     def cloudformation_type() -> str:
