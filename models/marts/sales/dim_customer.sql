@@ -15,13 +15,10 @@ with customers as (
 
 ),
 
+-- Not dim_person: the fact waits for this dimension, and need not wait for parsed surveys.
 persons as (
 
-    select
-        person_key,
-        business_entity_id,
-        full_name
-    from {{ ref('dim_person') }}
+    select * from {{ ref('stg_adventure_works__person') }}
 
 ),
 
@@ -30,7 +27,10 @@ known as (
     select
         {{ dbt_utils.generate_surrogate_key(['customers.customer_id']) }} as customer_key,
         customers.customer_id,
-        coalesce(persons.person_key, {{ unknown_key() }}) as person_key,
+        case
+            when persons.business_entity_id is null then {{ unknown_key() }}
+            else {{ dbt_utils.generate_surrogate_key(['persons.business_entity_id']) }}
+        end as person_key,
         customers.person_id,
         customers.store_id,
         customers.territory_id,
@@ -38,7 +38,7 @@ known as (
         customers.customer_type,
         -- `||` with NULL is NULL: a customer that is neither has no name.
         coalesce(
-            persons.full_name,
+            {{ full_name('persons') }},
             'Store ' || cast(customers.store_id as {{ dbt.type_string() }})
         ) as customer_name,
         customers.modified_at,

@@ -1,4 +1,4 @@
--- Indexes: joins come by key, people by id. Statistics at once: the models downstream join it.
+-- Indexes: joins come by key, people by id. Statistics at once: whatever comes next joins it.
 {{
     config(
         indexes=table_indexes([
@@ -39,11 +39,7 @@ known as (
         persons.middle_name,
         persons.last_name,
         persons.suffix,
-        nullif(
-            concat_ws(
-                ' ', persons.first_name, persons.middle_name, persons.last_name, persons.suffix
-            ), ''
-        ) as full_name,
+        {{ full_name('persons') }} as full_name,
         persons.email_promotion,
         surveys.total_purchase_ytd,
         surveys.date_first_purchase,
