@@ -97,8 +97,8 @@ class Run:
 
 
 @contextmanager
-def recorded(warehouse: Warehouse, kind: str, about: str) -> Iterator[Run]:
-    """Records a run: that it begins, what it does (`Run.add`), and how it ends.
+def recorded(warehouse: Warehouse, kind: str, about: str, seconds: float = 0.0) -> Iterator[Run]:
+    """Records a run: that it began `seconds` ago, what it does (`Run.add`), and how it ends.
 
     A run that is killed is found to be interrupted by the next one. That a good run cannot be
     recorded is said on stderr, and stops nothing.
@@ -107,7 +107,7 @@ def recorded(warehouse: Warehouse, kind: str, about: str) -> Iterator[Run]:
     with run.noticed():
         connection = connect(warehouse)
         connection.autocommit = True
-        run.run_id = _begin(connection, kind, about)
+        run.run_id = _begin(connection, kind, about, seconds)
         run.connection = connection
     try:
         yield run
@@ -166,15 +166,19 @@ def find_interrupted(cursor: extensions.cursor) -> None:
     )
 
 
-def _begin(connection: extensions.connection, kind: str, about: str) -> int:
+def _begin(connection: extensions.connection, kind: str, about: str, seconds: float = 0.0) -> int:
     """Returns the id of a new run, whose lock the connection holds for as long as it lives."""
     with connection.cursor() as cursor:
         cursor.execute("begin")
         prepare(cursor)
         find_interrupted(cursor)
         cursor.execute(
-            "insert into audit.runs (kind, about, code) values (%s, %s, %s) returning run_id",
-            (kind, about, code_version()),
+            """
+            insert into audit.runs (kind, about, code, started_at)
+            values (%s, %s, %s, clock_timestamp() - make_interval(secs => %s))
+            returning run_id
+            """,
+            (kind, about, code_version(), seconds),
         )
         ((run_id,),) = cursor.fetchall()
         # Before anybody else can see the run.

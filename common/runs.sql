@@ -40,7 +40,8 @@ create table if not exists audit.alerts (
 
 comment on table audit.runs is
 'One row per run (of Airflow too), watch, load or publish: when, what for, and how it ended.';
-comment on column audit.runs.kind is 'run, watch, load, publish, or scheduled (by Airflow).';
+comment on column audit.runs.kind is
+'run, watch, load, publish, build (by a dbt of its own), or scheduled (by Airflow).';
 comment on column audit.runs.about is 'The sources or tables that it was asked for; empty: all.';
 comment on column audit.runs.code is 'The commit of the code, or CODE_VERSION.';
 comment on column audit.runs.status is

@@ -1,19 +1,21 @@
-"""Command line: `python -m orchestrate run [SOURCE ...] | watch SOURCE | answers | status`."""
+"""Command line: `python -m orchestrate run [SOURCE ...] | watch SOURCE | answers | status | …`."""
 
 import argparse
 import os
 import re
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from common.errors import ConfigurationError, exit_codes
 from common.runs import recorded
-from common.warehouse import find_warehouse
+from common.warehouse import Warehouse, find_warehouse
 from extract.__main__ import select
 from extract.declaration import Source, read_sources
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
+from orchestrate.artifacts import read_nodes
 from orchestrate.console import new_console
 from orchestrate.errors import DbtError
 from orchestrate.health import alert, print_status
@@ -75,6 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
     status_command.add_argument(
         "--about", nargs="*", default=[], metavar="SOURCE", help="of that run; default: all"
     )
+    record_command = commands.add_parser(
+        "record", help="record in audit.runs what a dbt command of its own did"
+    )
+    record_command.add_argument(
+        "target", type=Path, metavar="FOLDER", help="its target folder, with run_results.json"
+    )
     options = parser.parse_args(arguments)
     console = new_console()
     sources = read_sources()
@@ -95,6 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     with local_defaults():
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
+        if options.command == "record":
+            _record(options.target, warehouse)
+            return 0
         if options.command == "status":
             if options.failed is not None:
                 with recorded(warehouse, "scheduled", " ".join(options.about)) as recording:
@@ -119,6 +130,15 @@ def number(text: str) -> int:
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
+
+
+def _record(target: Path, warehouse: Warehouse) -> None:
+    nodes, seconds = read_nodes(target)
+    about = " ".join(sorted({source for node in nodes for source in node.sources.split()}))
+    with recorded(warehouse, "build", about, seconds) as recording:
+        recording.add(nodes)
+        if any(node.has_failed for node in nodes):
+            recording.fail()
 
 
 def _watch(source: Source, options: argparse.Namespace, console: Console) -> int:

@@ -1,8 +1,10 @@
 """What is wrong is red everywhere: in the exit code, in `status`, and in one alert."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -106,6 +108,22 @@ def test_a_failure_anywhere_is_red_everywhere_and_told_once(
         (tmp_path / "file").touch()
         yield {"LAKE_URL": str(tmp_path / "file" / "lake")}
 
+    @contextmanager
+    def nothing_new() -> Iterator[dict[str, str]]:
+        execute("update audit.files set ended_at = ended_at - interval '400 days'")
+        yield {}
+        execute("update audit.files set ended_at = ended_at + interval '400 days'")
+
+    @contextmanager
+    def watch_killed() -> Iterator[dict[str, str]]:
+        # What a kill leaves: a run without an end, and nobody who holds its lock.
+        with closing(warehouse.connect()) as connection:
+            connection.autocommit = True
+            runs._begin(connection, "watch", "condominium")
+        yield {}
+        with runs.recorded(warehouse, "watch", "condominium"):
+            pass
+
     def execute(sql: str) -> None:
         with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
             cursor.execute(sql)
@@ -118,6 +136,8 @@ def test_a_failure_anywhere_is_red_everywhere_and_told_once(
         "a dbt test is red": (test_red, (*run, "--full"), test),
         "the lake cannot be written": (lake_shut, ("lake", "publish", "census"), "publish census"),
         "PostgreSQL is down": (server_down, run, "warehouse"),
+        "a source brings nothing new": (nothing_new, status, "stale census"),
+        "a watch is killed": (watch_killed, status, "watch condominium"),
     }
     table = []
     for name, (failure, command, about) in failures.items():
@@ -147,12 +167,38 @@ def test_a_failure_anywhere_is_red_everywhere_and_told_once(
     assert "\n".join(table) in page, "\n".join(table)
 
     recorded = query("select status, count(*) from audit.runs group by status order by status")
-    assert dict(recorded).keys() == {"failed", "good"}
+    assert dict(recorded).keys() == {"failed", "good", "interrupted"}
     assert (
         query("select status from audit.run_nodes where node = 'load.census' order by recorded_at")
         == [(status,) for status in ("success", *["error"] * 2, "success", *["error"] * 2)]
         + [("success",)] * 5
     )
+
+
+def test_what_a_dbt_of_its_own_did_is_recorded(
+    run_module: Run, warehouse: Warehouse, query: Query, tmp_path: Path
+) -> None:
+    build = ["build", "--target-path", str(tmp_path), "--select", "dim_date"]
+    build += ["--indirect-selection", "cautious"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *build],
+        cwd=ROOT,
+        env={**os.environ, **warehouse.variables(), "DBT_LOG_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    recorded = run_module("orchestrate", "record", str(tmp_path), **warehouse.variables())
+    assert (recorded.returncode, recorded.stdout, recorded.stderr) == (0, "", "")
+    assert query(
+        "select kind, about, status, ended_at - started_at > interval '50 ms' from audit.runs"
+    ) == [("build", "", "good", True)]
+    assert query("select kind, status, sources from audit.run_nodes where name = 'dim_date'") == [
+        ("model", "success", "")
+    ]
+    wrong = run_module("orchestrate", "record", str(tmp_path / "no"), **warehouse.variables())
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_a_run_that_was_killed_is_found_interrupted(warehouse: Warehouse, query: Query) -> None:

@@ -22,6 +22,7 @@ from extract.declaration import read_sources
 from extract.load import FileResult, LoadResult
 from orchestrate import watch as watch_module
 from orchestrate.errors import DbtError
+from orchestrate.health import examine
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +88,7 @@ def census(folder: Path) -> list[bool]:
 
 
 def test_ticks_go_on_after_a_kill_and_end_when_all_is_there(
-    tmp_path: Path, start: Start, query: Query
+    tmp_path: Path, start: Start, query: Query, warehouse: Warehouse
 ) -> None:
     high = census(tmp_path)
     arguments = ("census", "--every", "1s", "--batch", "6")
@@ -101,6 +102,8 @@ def test_ticks_go_on_after_a_kill_and_end_when_all_is_there(
     killed.wait()
     ((taken,),) = query("select count(*) from raw_census.adult")
     assert taken in (12, 18, 24)
+    (trouble,) = examine(warehouse, [], None).troubles
+    assert (trouble.key, trouble.reason) == ("watch census", "interrupted")
     code, output, errors = end(start(*arguments))
     assert (code, errors) == (0, "")
     ticks = [line for line in output.splitlines() if line.startswith("tick ")]

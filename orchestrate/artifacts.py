@@ -1,0 +1,56 @@
+"""What a dbt command of its own did, out of the files that it writes: to be recorded as any run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from common.errors import ConfigurationError
+from common.runs import Node
+
+
+def read_nodes(target: Path) -> tuple[list[Node], float]:
+    """Returns what dbt built and tested, and in how many seconds, from its target folder.
+
+    Raises ConfigurationError if dbt left no result there.
+    """
+    results, manifest = (_read(target / name) for name in ("run_results.json", "manifest.json"))
+    found: dict[str, set[str]] = {}
+
+    def sources(key: str) -> set[str]:
+        if key not in found:
+            source = manifest["sources"].get(key)
+            above = manifest["parent_map"].get(key, [])
+            found[key] = {source["source_name"]} if source else set().union(*map(sources, above))
+        return found[key]
+
+    nodes = []
+    for result in results["results"]:
+        key = result["unique_id"]
+        # A hook is none of the manifest's nodes by itself.
+        node = manifest["nodes"].get(key) or manifest["unit_tests"].get(key)
+        if node:
+            kind = node["resource_type"]
+            rows = result["adapter_response"].get("rows_affected", -1)
+            count = result["failures"] if kind == "test" else rows
+            nodes.append(
+                Node(
+                    key=key,
+                    kind=kind,
+                    name=node["name"],
+                    status=result["status"],
+                    seconds=result["execution_time"],
+                    row_count=None if count is None or count < 0 else count,
+                    message=(result["message"] or "").strip(),
+                    sources=" ".join(sorted(sources(key))),
+                )
+            )
+    return nodes, float(results["elapsed_time"])
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: is not there: name the target folder of a dbt command that ended"
+        ) from None
