@@ -1,9 +1,12 @@
 """A home of Airflow's, a server and a bucket, all of the tests' own."""
 
+import json
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 @pytest.fixture(scope="session")
+def inbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """An address for ALERT_URL, and the messages that arrive there."""
+    messages: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        yield f"json://127.0.0.1:{receiver.server_port}/", messages
+        receiver.shutdown()
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, server: dict[str, str], bucket: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    server: dict[str, str],
+    bucket: Path,
+    inbox: tuple[str, list[dict[str, str]]],
 ) -> Airflow:
     """Runs `airflow ARGUMENTS…` as the DAG's user would, with a home of its own."""
     home = tmp_path_factory.mktemp("airflow")
@@ -53,16 +79,19 @@ def airflow(
         **server,
         "BUCKET_URL": str(bucket),
         "LAKE_URL": str(home / "lake"),
+        "ALERT_URL": inbox[0],
+        # What was told without a warehouse to remember it in.
+        "TMPDIR": str(home),
         "DLT_DATA_DIR": str(home / "dlt"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__API__PORT": "8082",
     }
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(ROOT / "local" / "bin" / "airflow"), *arguments],
             cwd=home,
-            env=variables,
+            env={**variables, **more},
             capture_output=True,
             text=True,
             check=False,

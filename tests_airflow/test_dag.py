@@ -19,14 +19,16 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 States = dict[str, str]
 Run = Callable[..., tuple[int, States]]
 Change = Callable[[str, Callable[[bytes], bytes]], None]
+Row = Callable[[str, int, States], None]
 
 
 @pytest.fixture
 def run(airflow: Airflow) -> Run:
     """Runs the DAG for some sources; returns the exit code, and the state of every task."""
 
-    def run(*sources: str) -> tuple[int, States]:
-        done = airflow("dags", "test", "warehouse", "-c", json.dumps({"sources": sources}))
+    def run(*sources: str, **variables: str) -> tuple[int, States]:
+        parameters = json.dumps({"sources": sources})
+        done = airflow("dags", "test", "warehouse", "-c", parameters, **variables)
         found = re.search(r"DagRun Finished: .*?run_id=([^,]+),", done.stdout + done.stderr)
         assert found, done.stdout[-3000:] + done.stderr[-3000:]
         told = airflow("tasks", "states-for-dag-run", "warehouse", found[1], "-o", "json")
@@ -34,6 +36,27 @@ def run(airflow: Airflow) -> Run:
         return done.returncode, {task["task_id"]: task["state"] for task in tasks}
 
     return run
+
+
+@pytest.fixture(scope="session")
+def seen() -> dict[str, str]:
+    """Rows of the table in docs/airflow.md, by what went wrong, as the tests find them."""
+    return {}
+
+
+@pytest.fixture
+def row(inbox: tuple[str, list[dict[str, str]]], seen: dict[str, str]) -> Row:
+    """Takes a run in which something went wrong for a row of the table, and its only alert."""
+    _, messages = inbox
+    messages.clear()
+
+    def add(failure: str, code: int, states: States) -> None:
+        red = ", ".join(f"`{task}`" for task, state in sorted(states.items()) if state == "failed")
+        (message,) = messages
+        about = re.sub(r"^Warehouse \w+: ", "", message["title"])
+        seen[failure] = f"| {failure} | {code} | {red} | `{about}` |"
+
+    return add
 
 
 @pytest.fixture
@@ -98,14 +121,14 @@ def test_a_good_run_loads_builds_and_publishes(run: Run, query: Query) -> None:
 
 
 def test_a_broken_file_is_red_and_nothing_behind_it_is_run(
-    run: Run, query: Query, change: Change
+    run: Run, query: Query, change: Change, row: Row
 ) -> None:
     before = query(
         "select count(*), max(census_response_key) from marts_census.fact_census_response"
     )
     change("census/Adult.data", lambda _: b"not,a,census\n" * 50)
     code, states = run("census", "condominium")
-    assert code != 0
+    row("a file is broken", code, states)
     assert states["census.load"] == "failed"
     behind = {s for task, s in states.items() if task.startswith("census.dbt.")}
     assert behind == {"upstream_failed"}
@@ -123,14 +146,14 @@ def test_a_broken_file_is_red_and_nothing_behind_it_is_run(
     )
 
 
-def test_what_fails_in_dbt_is_red_by_name(run: Run, query: Query, change: Change) -> None:
+def test_what_fails_in_dbt_is_red_by_name(run: Run, query: Query, change: Change, row: Row) -> None:
     before = query("select count(*), sum(line_total) from marts_sales.fact_sales")
     change(
         "adventure_works/production/Production.Product.csv",
         lambda data: data + data.splitlines(keepends=True)[-1],
     )
     code, states = run("adventure_works")
-    assert code != 0
+    row("a dbt test is red", code, states)
     of_dbt = {
         task.rpartition(".")[2]: state
         for task, state in states.items()
@@ -151,3 +174,39 @@ def test_what_fails_in_dbt_is_red_by_name(run: Run, query: Query, change: Change
         "select status, message from audit.runs where kind = 'scheduled'"
         " order by run_id desc limit 1"
     ) == [("failed", f"failed: {model}")]
+
+
+def test_what_was_built_is_recorded_node_by_node(query: Query) -> None:
+    """Of the runs above: every node that dbt built, in whichever task; what failed, too."""
+    ((builds, failed),) = query(
+        "select count(*), count(*) filter (where status = 'failed') from audit.runs"
+        " where kind = 'build'"
+    )
+    assert (builds > failed, failed) == (True, 2), "at once, and once more by itself"
+    assert query(
+        "select distinct status from audit.run_nodes where name = 'fact_sales'"
+        " and kind = 'model' order by status"
+    ) == [("skipped",), ("success",)]
+
+
+def test_the_bucket_is_gone(run: Run, bucket: Path, row: Row) -> None:
+    code, states = run("condominium", BUCKET_URL=str(bucket / "nowhere"))
+    row("the bucket is gone", code, states)
+
+
+def test_the_lake_cannot_be_written(run: Run, bucket: Path, row: Row) -> None:
+    file = next(bucket.glob("census/*"))
+    code, states = run("census", LAKE_URL=str(file / "lake"))
+    row("the lake cannot be written", code, states)
+
+
+def test_the_server_is_down(run: Run, row: Row) -> None:
+    code, states = run("census", POSTGRES_PORT="1")
+    row("PostgreSQL is down", code, states)
+
+
+def test_the_page_shows_what_was_red(seen: dict[str, str]) -> None:
+    """What the tests above found: run all of them."""
+    table = "\n".join(seen.values())
+    assert table.count("\n") == 4, table
+    assert table in (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8"), f"\n{table}"
