@@ -113,12 +113,15 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
-bench: setup $(VENV)/.bench ## Time loads, builds and whole runs against COPY, sling and SQL (SCALE=N)
-	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
-	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
-
 # The warehouse on AWS: deploy/README.md. What tests it is in an environment of its own.
 DEPLOY := .venv-deploy
+IN_LAMBDA := tests/deploy/test_handler.py::test_six_files_of_original_size_take_20_s_and_256_mb_at_most
+
+bench: setup lambda $(VENV)/.bench $(DEPLOY)/.test ## Time loads, builds and whole runs against COPY, sling and SQL (SCALE=N)
+	@$(PY) -m tests.benchmark $(if $(SCALE),--scale $(SCALE))
+	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
+	@$(DEPLOY)/bin/python -m pytest -q $(IN_LAMBDA)
+
 STACK ?= elt-warehouse
 
 lambda: setup ## Build the package of the Lambda function into .local/lambda

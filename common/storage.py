@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +25,11 @@ BACKOFF_SECONDS = 0.5
 # How long S3 may be silent. boto3 itself retries requests that fail or are throttled.
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 30
+# An upload that was interrupted goes on with the part that is missing: of so many bytes, or as many
+# as S3's limit of parts makes necessary. As many are sent, and in memory, at once.
+PART_BYTES = 16 << 20
+MAX_PARTS = 10_000
+PARTS_AT_ONCE = 4
 # What S3 copies in one request.
 COPY_LIMIT = 5 << 30
 # Where a folder keeps what is being written. What nobody wrote to for so long was left by a process
@@ -318,15 +324,50 @@ class S3Bucket:
         return _read(attempt, where)
 
     def put(self, key: str, content: bytes | Path, sha256: str = "") -> Object:
-        """Uploads it; large files in parts, which S3 shows when the last one is there."""
+        """Uploads it; large files in parts, which S3 shows when the last one is there.
+
+        The parts of a file with a known digest that an interrupted upload brought are kept.
+        """
         metadata = {"sha256": sha256} if sha256 else {}
         name, whole_key = self._name, self._prefix + key
         with self._errors(f"{self.url}/{key}"):
-            if isinstance(content, Path):
-                self._client.upload_file(str(content), name, whole_key, {"Metadata": metadata})
-            else:
+            if not isinstance(content, Path):
                 self._client.put_object(Bucket=name, Key=whole_key, Body=content, Metadata=metadata)
+            elif sha256 and content.stat().st_size > PART_BYTES:
+                self._put_missing_parts(whole_key, content, metadata)
+            else:
+                self._client.upload_file(str(content), name, whole_key, {"Metadata": metadata})
             return self._head(key)
+
+    def _put_missing_parts(self, key: str, path: Path, metadata: dict[str, str]) -> None:
+        where = {"Bucket": self._name, "Key": key}
+        size = path.stat().st_size
+        part_bytes = max(PART_BYTES, -(-size // MAX_PARTS))
+        begun = self._client.list_multipart_uploads(Bucket=self._name, Prefix=key)
+        ids = [each["UploadId"] for each in begun.get("Uploads", []) if each["Key"] == key]
+        if not ids:
+            ids = [self._client.create_multipart_upload(**where, Metadata=metadata)["UploadId"]]
+        where["UploadId"] = ids[-1]
+        pages = self._client.get_paginator("list_parts").paginate(**where)
+        there = {
+            part["PartNumber"]: part["ETag"] for page in pages for part in page.get("Parts", [])
+        }
+
+        def put_part(number: int) -> dict[str, Any]:
+            with path.open("rb") as file:
+                file.seek((number - 1) * part_bytes)
+                content = file.read(part_bytes)
+            etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            if there.get(number) != etag:
+                etag = self._client.upload_part(**where, PartNumber=number, Body=content)["ETag"]
+            return {"PartNumber": number, "ETag": etag}
+
+        with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+            parts = list(pool.map(put_part, range(1, -(-size // part_bytes) + 1)))
+        self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+        # The upload was begun with an older version of the file: its digest is not this one's.
+        if self._client.head_object(Bucket=self._name, Key=key)["Metadata"] != metadata:
+            self._client.upload_file(str(path), self._name, key, {"Metadata": metadata})
 
     def sha256(self, item: Object) -> str:
         """Returns what `put` was told."""

@@ -1,5 +1,6 @@
 """Uploads: what differs, whole or not at all, and nothing that no feed takes."""
 
+import hashlib
 import shutil
 import signal
 import subprocess
@@ -7,12 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError
 
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
+from common.storage import PART_BYTES, source_bucket
 from extract.declaration import read_sources
 from extract.upload import UploadResult, upload
 
@@ -117,3 +122,50 @@ def test_an_upload_that_was_killed_is_gone_on_with(
     assert done.stdout.count("unchanged") == len(whole)
     assert f"{8 - len(whole)} of 8 files uploaded to {url}/adventure_works" in done.stdout
     assert len(there()) == 8
+
+
+def test_a_large_file_goes_on_with_the_parts_that_are_missing(
+    s3_bucket: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("BUCKET_URL", s3_bucket(tmp_path / "empty"))
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    file = folder / "Adult.data"
+    content = b"".join(bytes([48 + number]) * PART_BYTES for number in range(5))
+    file.write_bytes(content[:-7])
+    sent: list[int] = []
+    fails_at = 3
+    call = BaseClient._make_api_call
+
+    def counting(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "UploadPart":
+            if arguments["PartNumber"] == fails_at:
+                raise EndpointConnectionError(endpoint_url="gone")
+            sent.append(arguments["PartNumber"])
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", counting)
+    source = read_sources()["census"]
+    with pytest.raises(LoadError, match="gone"):
+        upload(source, folder, SILENT)
+    assert 3 not in sent
+    before, fails_at = set(sent), 0
+    sent.clear()
+    assert _names(upload(source, folder, SILENT)) == ["Adult.data"]
+    assert set(sent) == {1, 2, 3, 4, 5} - before
+    assert upload(source, folder, SILENT).unchanged == ("Adult.data",)
+
+    # The file changes between two attempts: nothing of the first is taken for the second's.
+    file.write_bytes(content[::-1])
+    fails_at = 3
+    with pytest.raises(LoadError, match="gone"):
+        upload(source, folder, SILENT)
+    file.write_bytes(content)
+    fails_at = 0
+    upload(source, folder, SILENT)
+    bucket = source_bucket("census")
+    (item,) = bucket.objects()
+    assert bucket.sha256(item) == hashlib.sha256(content).hexdigest()
+    bucket.download(item, tmp_path / "arrived")
+    assert (tmp_path / "arrived").read_bytes() == content
