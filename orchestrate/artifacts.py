@@ -7,13 +7,21 @@ from typing import Any
 from common.errors import ConfigurationError
 from common.runs import Node
 
+COMMANDS = ("build", "run", "test", "seed", "snapshot", "retry")
+
 
 def read_nodes(target: Path) -> tuple[list[Node], float]:
     """Returns what dbt built and tested, and in how many seconds, from its target folder.
 
-    Raises ConfigurationError if dbt left no result there.
+    Raises ConfigurationError if no command that builds or tests left its result there.
     """
     results, manifest = (_read(target / name) for name in ("run_results.json", "manifest.json"))
+    command = results.get("args", {}).get("which", "none that is known")
+    if command not in COMMANDS:
+        raise ConfigurationError(
+            f"{target}: has the result of dbt's command {command}, which builds and tests nothing: "
+            f"{', '.join(COMMANDS)} do"
+        )
     found: dict[str, set[str]] = {}
 
     def sources(key: str) -> set[str]:
@@ -50,7 +58,8 @@ def read_nodes(target: Path) -> tuple[list[Node], float]:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(
-            f"{path}: is not there: name the target folder of a dbt command that ended"
-        ) from None
+            f"{path}: cannot be read: {reason}; name the target folder of a dbt command that ended"
+        ) from error

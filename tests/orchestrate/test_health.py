@@ -197,8 +197,11 @@ def test_what_a_dbt_of_its_own_did_is_recorded(
     assert query("select kind, status, sources from audit.run_nodes where name = 'dim_date'") == [
         ("model", "success", "")
     ]
-    wrong = run_module("orchestrate", "record", str(tmp_path / "no"), **warehouse.variables())
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    (tmp_path / "run_results.json").write_text('{"args": {"which": "compile"}, "results": []}')
+    for folder, reason in ((tmp_path, "command compile"), (tmp_path / "no", "No such file")):
+        wrong = run_module("orchestrate", "record", str(folder), **warehouse.variables())
+        assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+        assert reason in wrong.stderr
 
 
 def test_a_run_that_was_killed_is_found_interrupted(warehouse: Warehouse, query: Query) -> None:
