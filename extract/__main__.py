@@ -69,11 +69,30 @@ def main(arguments: list[str] | None = None) -> int:
     upload_command = commands.add_parser("upload", help="put files into a source's bucket")
     upload_command.add_argument("folder", metavar="FOLDER", type=Path)
     upload_command.add_argument("source", metavar="SOURCE")
+    suggest_command = commands.add_parser(
+        "suggest", help="look at files, and write the source that they make into the project"
+    )
+    suggest_command.add_argument("place", metavar="PATH_OR_URL", help="a file, folder or s3:// URL")
+    suggest_command.add_argument("--source", required=True, metavar="NAME")
+    suggest_command.add_argument(
+        "--force", action="store_true", help="overwrite a source of that name, and its models"
+    )
     commands.add_parser("status", help="show what is loaded")
     options = parser.parse_args(arguments)
     if options.command == "status":
         with local_defaults():
             _status()
+    elif options.command == "suggest":
+        from extract.suggest import suggest
+
+        with local_defaults():
+            suggest(
+                options.place,
+                options.source,
+                find_warehouse(),
+                Console(width=None if sys.stdout.isatty() else 160),
+                options.force,
+            )
     elif options.command == "upload":
         # Into no sample: whoever uploads says where to (BUCKET_URL).
         (source,) = select(read_sources(), [options.source])
