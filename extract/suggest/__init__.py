@@ -26,6 +26,13 @@ def suggest(
     written = write(source, tables, force)
     for table in tables:
         _describe(table, console)
+        if all(column.type == "text" for column in table.columns):
+            console.print(
+                f"  ? nothing reads stg_{source}__{table.name} yet: make lint asks for a mart that "
+                "does",
+                style="yellow",
+                markup=False,
+            )
     for reason in left_out:
         console.print(f"left out: {reason}", style="yellow", markup=False)
     console.print("\nWritten, with descriptions to fill in:")

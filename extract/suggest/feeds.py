@@ -30,8 +30,6 @@ _DATA = (".csv", ".tsv", ".txt", ".psv", ".tab", ".dat", ".data")
 _MOST_REJECTED = 0.2
 # A newest file with this share of all keys is a complete export.
 _COMPLETE = 0.9
-# In fewer rows, many a column has no value twice.
-_FEW = 100
 
 
 @dataclass
@@ -191,7 +189,7 @@ def _guess_kind(cursor: extensions.cursor, table: Table, all_keys: Sequence[str]
     table.patterns = [glob.escape(key) for key in keys]
     table.key = values.find_key(cursor, table.columns) if table.rows else ()
     doubts = table.form.doubts
-    if table.key and table.rows < _FEW:
+    if table.key and table.rows < values.FEW:
         doubts.append(f"the key is unique in {table.rows:,} rows only, which may be chance")
     elif table.key and not any(column.is_id for column in table.key):
         doubts.append("the key is unique in all rows, but no name says that it is one")

@@ -28,6 +28,8 @@ LINEAGE = {
     LOADED_AT: "timestamp with time zone",
 }
 _LINE = 100
+# Of a model: dbt-bouncer.yml.
+_MOST_UPSTREAM = 6
 
 
 def write(source: str, tables: Sequence[Table], force: bool = False) -> list[Path]:
@@ -52,7 +54,7 @@ def write(source: str, tables: Sequence[Table], force: bool = False) -> list[Pat
     casting = [table for table in shown if table["casts"]]
 
     def render(template: str, **more: Any) -> str:
-        known = {"source": source, "tables": shown, "casting": casting}
+        known = {"source": source, "tables": shown}
         return environment.get_template(f"{template}.jinja").render(**known, **more)
 
     staging, quality = Path("models/staging", source), Path("models/quality", source)
@@ -61,8 +63,16 @@ def write(source: str, tables: Sequence[Table], force: bool = False) -> list[Pat
         for suffix in ("sql", "yml"):
             name = f"stg_{source}__{table['name']}.{suffix}"
             files[staging / name] = render(f"stg.{suffix}", table=table)
-    for suffix in ("sql", "yml") if casting else ():
-        files[quality / f"dq_{source}_rejected_values.{suffix}"] = render(f"dq.{suffix}")
+    # What reads more models than `make lint` takes is one for each of them.
+    lists = (
+        {f"{source}": casting}
+        if len(casting) <= _MOST_UPSTREAM
+        else {f"{source}_{table['name']}": [table] for table in casting}
+    )
+    for prefix, read in lists.items() if casting else ():
+        for suffix in ("sql", "yml"):
+            path = quality / f"dq_{prefix}_rejected_values.{suffix}"
+            files[path] = render(f"dq.{suffix}", prefix=prefix, casting=read)
     there = [str(path) for path in files if (ROOT / path).exists()]
     if source in read_sources():
         there.append(f"source {source} in extract/sources.yml")

@@ -31,6 +31,7 @@ MARKERS = (
 _DOUBTFUL = {"NA", "na", "None", "none", "-", "--", "."}
 # The share of values that may be misfits: they become NULL and are listed, as rejected values.
 TOLERANCE = 0.01
+FEW = 100
 # The widest decimal that the lake's parquet has.
 _WIDEST = "numeric(38,18)"
 _TEXT_BY_NAME = re.compile(r"(^|_)(phone|fax|zip|zip_?code|postal(_?code)?|postcode|plz|iban)(_|$)")
@@ -57,18 +58,19 @@ _TOLD_OF_TEXT = tuple(_SIGNS)[5:]
 _OTHER_WORDS = set(
     re.findall(
         r"\w+",
-        """account accounts change connect cost datetime days destroy disk exit extended field fields
-        file files hash host hosts kill lines list locale login logs long main manage model modify
-        monitor online operation owner ownership parameters plain print process processes provider
-        public raw region repeat resource restricted roles rowid save settings share shares source
-        stage stages status stop stream successful summary task tasks top transactions transient
-        usage use users variable variables warehouse week weekday""",
+        """account accounts change connect cost datetime days destroy disk exit extended field
+        fields file files hash host hosts kill lines list locale login logs long main manage
+        model modify monitor online operation owner ownership parameters plain print process
+        processes provider public raw region repeat resource restricted roles rowid save
+        settings share shares source stage stages status stop stream successful summary task
+        tasks top transactions transient usage use users variable variables warehouse week
+        weekday""",
     )
 )
 _FREE_WORDS = {"comment", "month", "name", "quarter", "rank", "year"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Column:
     """A column: its name in raw and in staging, its type, and what was seen for and against that.
 
@@ -299,12 +301,15 @@ def find_key(
         column
         for place, column in enumerate(columns)
         if column.is_complete
+        and not column.says_what_is_newest
         and not column.type.startswith(("numeric", "boolean"))
         and (column.is_id or not place or column.type not in ("integer", "bigint"))
     ]
+    # Of few rows, many a column has no value twice.
+    is_sure = columns[0].rows >= FEW
     days = [each for each in usable if each.type in ("date", "timestamp")]
-    strong = [each for each in usable if each.is_id or each is columns[0]]
-    weak = [each for each in usable if each not in strong and each not in days]
+    strong = [each for each in usable if each.is_id or (each is columns[0] and is_sure)]
+    weak = [each for each in usable if is_sure and each not in strong and each not in days]
     mixed = [*strong, *days][:6]
     tries = [
         *combinations(strong, 1),
