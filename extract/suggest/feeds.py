@@ -152,7 +152,9 @@ def _name(keys: Sequence[str], source: str) -> str:
     stem = next(
         (word for word in reversed(words) if len(re.sub(r"[\W\d_]", "", word)) > 2), words[0]
     )
-    (name,) = raw_names([re.sub(r"(?<![A-Za-z])\d+(?![A-Za-z])", " ", stem).strip(" _-.") or "_"])
+    (name,) = raw_names(
+        [re.sub(r"(?<![A-Za-z\d])\d+(?![A-Za-z\d])", " ", stem).strip(" _-.") or "_"]
+    )
     name = re.sub(r"_+", "_", name).strip("_")
     return name[:40].rstrip("_") if len(name) > 1 and name[0].isalpha() else source
 

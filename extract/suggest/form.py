@@ -55,6 +55,8 @@ def guess_form(path: Path, where: str) -> Form:
     _guess_encoding(form, path, where)
     _guess_delimiter(form, path, where)
     (line, first), *others = islice(read_fields(path, where, form.format), SAMPLE)
+    if not first:
+        raise LoadError(f"{where}: its first line is no record: {line.strip()[:80]!r}; correct it")
     if _has_header(form, first, [values for _, values in others]):
         form.columns = first
         _take_names(form, path, where, line)
@@ -128,6 +130,7 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
         if first != width:
             # Each row has more fields than the header has names: they are of the last column.
             is_rest = 1 < first <= min(len(values) for _, values in sample)
+            is_rest = is_rest and not any(map(_TYPED.fullmatch, sample[0][1]))
             is_rest = is_rest and not any('"' in line for line, _ in sample)
             found = found.model_copy(update={"last_column_takes_rest": is_rest})
             share *= 0.9 if is_rest else 0.4
@@ -136,6 +139,13 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
             best = (round(share, 1), width, found, f"{seen}, {first} in the first one")
     share, width, form.format, seen = best
     if width == 1:
+        words = [line.split() for line, _ in islice(read_fields(path, where, form.format), SAMPLE)]
+        (width, count), *_ = Counter(map(len, words)).most_common(1)
+        if width > 1 and count > 0.9 * len(words) and _TYPED.fullmatch(words[-1][-1]):
+            raise LoadError(
+                f"{where}: has columns that spaces separate, which loads do not read: convert it "
+                "to CSV"
+            )
         return form.doubts.append("one column: no tab, pipe, semicolon or comma splits the records")
     if share < 0.5:
         raise LoadError(

@@ -38,7 +38,7 @@ _TEXT_BY_NAME = re.compile(r"(^|_)(phone|fax|zip|zip_?code|postal(_?code)?|postc
 _FLAG_BY_NAME = re.compile(r"^(is|has)_|_flag$")
 _DAY_BY_NAME = re.compile(r"(date|day|_on|data|datum|fecha)$")
 _NEWEST_BY_NAME = re.compile(r"modif|updat|chang|timestamp")
-_ID_BY_NAME = re.compile(r"(^|_)(id|key|code|no|nr|number|uuid|guid|sku|isbn)$")
+_ID_BY_NAME = re.compile(r"(^|_)(id|key|code|nr|number|uuid|guid|sku|isbn)$")
 # What else is asked of each value, to tell what speaks against a type.
 _SIGNS = {
     "begin with 0": "value ~ '^[+-]?0[0-9]'",
@@ -46,12 +46,13 @@ _SIGNS = {
     "may have a comma for thousands": "value ~ '^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$'",
     "have a time, 00:00:00": "value ~ '[ T]00:00:00([.]0*)?$'",
     "have a time of day": "value ~ ':' and value !~ '[ T]00:00:00([.]0*)?$'",
-    "are dates written in another way": "value ~ '^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}'",
+    "are dates written in another way": "value ~ '^[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}'",
     "are times with a zone": "value ~ '^[0-9]{4}-[0-9-]{5}[ T].*(Z|[+-][0-9]{2}:?[0-9]{2})$'",
+    "may be days, as yyyymmdd": "value ~ '^(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]$'",
     "have an exponent": "value ~ '^[+-]?[0-9.]+[eE][+-]?[0-9]+$'",
     "have a sign of money or %": "value ~ '^[$€£]|[$€£%]$'",
 }
-_TOLD_OF_TYPES = ("have a decimal comma", "have a time, 00:00:00")
+_TOLD_OF_TYPES = ("have a decimal comma", "have a time, 00:00:00", "may be days, as yyyymmdd")
 _TOLD_OF_TEXT = tuple(_SIGNS)[5:]
 
 # More words that sqlfluff takes for keywords, and some that it is told to let pass.
@@ -282,9 +283,9 @@ def explain(cursor: extensions.cursor, column: Column, marker: str, macros: Any)
         such = ", ".join(repr(value[:30]) for (value,) in cursor.fetchall())
         kind = type_.partition("(")[0]
         column.against.append(f"{misfits:,} are not {kind}, such as {such}")
-    is_text = column.type == "text"
-    for sign in _TOLD_OF_TEXT if is_text else _TOLD_OF_TYPES:
-        if counts[sign] > (column.filled / 2 if is_text else 0):
+    least = 0 if column.type.startswith("numeric") else column.filled / 2
+    for sign in _TOLD_OF_TEXT if column.type == "text" else _TOLD_OF_TYPES:
+        if counts[sign] > least:
             column.against.append(f"{counts[sign]:,} {sign}")
     if not column.filled:
         column.against.append("no value to judge by")

@@ -193,7 +193,7 @@ def test_broken_records_are_allowed_for(look: Look) -> None:
     rows = "".join(f"{n},x\n" for n in range(97))
     (table,) = look(items__csv=f"id,name\n{rows}97,x,y,z\n98\n99,a\n").values()
     assert (table.rows, table.rejected, table.max_rejected) == (98, 2, "2%")
-    assert "items.csv line 99 4 fields instead of 2" in table.form.doubts[-1]
+    assert "items.csv line 99 4 fields instead of 2" in " ".join(table.form.doubts)
 
 
 @pytest.mark.parametrize(
