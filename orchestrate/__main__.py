@@ -16,8 +16,9 @@ from extract.declaration import Source, read_sources
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.artifacts import read_nodes
-from orchestrate.console import new_console
+from orchestrate.console import new_console, say
 from orchestrate.errors import DbtError
+from orchestrate.export import FORMATS, export
 from orchestrate.health import alert, print_status
 from orchestrate.project import code_digest, recall
 from orchestrate.run import run, start_dbt
@@ -64,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         help="load landed files that have far fewer rows than before (see min_share in "
         "sources.yml)",
     )
-    commands.add_parser("answers", help="print the answers from what is built")
+    answers_command = commands.add_parser("answers", help="print or write what is built answers")
+    answers_command.add_argument("--format", choices=FORMATS, help="write files in place of that")
+    answers_command.add_argument("--out", type=Path, metavar="FOLDER", help="where to")
     status_command = commands.add_parser(
         "status", help="say how each source and the last runs are; exit code 1 if anything is wrong"
     )
@@ -100,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "watch":
         (source,) = select(sources, [options.source])
         return _watch(source, options, console)
+    if options.command == "answers" and bool(options.format) != bool(options.out):
+        raise ConfigurationError("--format and --out go together: --format html --out answers")
     with local_defaults():
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
@@ -113,7 +118,17 @@ def main(arguments: list[str] | None = None) -> int:
                         recording.fail(f"failed: {', '.join(options.failed)}")
             return print_status(warehouse, list(sources), console)
         known = recall(code_digest(warehouse.database)) or start_dbt().known
-        return 0 if print_answers(warehouse, known.answers, console) else 1
+        if options.format:
+            is_any = export(
+                warehouse,
+                known.answers,
+                options.format,
+                options.out,
+                lambda text: say(console, text),
+            )
+        else:
+            is_any = print_answers(warehouse, known.answers, console)
+        return 0 if is_any else 1
 
 
 def seconds(text: str) -> float:

@@ -1,7 +1,6 @@
 """What is guessed of files that nobody has declared, and what is said against each guess."""
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,9 +102,7 @@ def test_a_file_without_header(look: Look) -> None:
 
 def test_a_header_that_the_loader_refuses_is_skipped(look: Look) -> None:
     """As R and pandas write it: the column of row numbers has no name. And a name twice."""
-    tables = look(
-        r__csv='"","x"\n"1",2.5\n"2",3.5\n', twice__csv="id,a,a\n1,2,x\n2,3,y\n"
-    )
+    tables = look(r__csv='"","x"\n"1",2.5\n"2",3.5\n', twice__csv="id,a,a\n1,2,x\n2,3,y\n")
     assert tables["shop"].form.columns == ["column_1", "x"]
     assert declared(tables["shop"]) == {"header": False, "comment": '"","x"'}
     assert tables["twice"].form.columns == ["id", "a", "a_3"]
@@ -186,7 +183,8 @@ def test_files_with_the_same_header_are_parts(look: Look) -> None:
     }
     assert tables["sales"].rows == len(days)
     newest_by = tables["orders"].newest_by
-    assert newest_by and (newest_by.raw, newest_by.type) == ("updated_at", "timestamp")
+    assert newest_by
+    assert (newest_by.raw, newest_by.type) == ("updated_at", "timestamp")
 
 
 def test_broken_records_are_allowed_for(look: Look) -> None:
@@ -243,7 +241,9 @@ def test_the_real_files(warehouse: Warehouse, real_data: Path) -> None:
     """What their authors know of them is found from nothing but the files."""
 
     def tables(folder: str) -> dict[str, Table]:
-        found, _ = find_tables(*find_place(str(real_data / folder)), "x", warehouse, Progress(False))
+        found, _ = find_tables(
+            *find_place(str(real_data / folder)), "x", warehouse, Progress(False)
+        )
         return {table.name: table for table in found}
 
     shop = tables("adventure_works")
