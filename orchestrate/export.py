@@ -15,7 +15,6 @@ from pathlib import Path
 
 import jinja2
 import simplejson
-from markupsafe import Markup
 from psycopg2 import errors
 
 from common.errors import ConfigurationError
@@ -165,8 +164,7 @@ def to_page(results: Sequence[Result], as_of: dict[str, datetime]) -> str:
             ],
             "rows": result.rows[:_SHOWN_ROWS],
             "count": result.total,
-            # It escapes what it is given.
-            "chart": Markup(draw(result.columns, result.rows)),  # noqa: S704
+            "chart": draw(result.columns, result.rows),
             "loaded": [
                 f"{source} {as_of[source]:%Y-%m-%d %H:%M} {as_of[source]:%Z}".strip()
                 for source in result.answer.sources
