@@ -48,7 +48,7 @@ def suggest(
 
 def _describe(table: Table, console: Console) -> None:
     """Prints a feed: how it is declared, how its files are written, and its columns."""
-    key = " + ".join(column.name for column in table.key) or "none: known by its place in the file"
+    key = " + ".join(column.raw for column in table.key) or "none: known by its place in the file"
     console.print(f"\n{table.name}", style="bold", markup=False)
     console.print(f"  {table.kind}: {', '.join(table.patterns)}; {table.rows:,} rows", markup=False)
     console.print(f"  key: {key}", markup=False)
@@ -60,6 +60,7 @@ def _describe(table: Table, console: Console) -> None:
     for column in table.columns:
         facts = [f"{column.cast:,} of {column.filled:,} values", *column.against]
         missing = column.rows - column.filled
+        facts += [f"called {column.name} in staging"] if column.name != column.raw else []
         facts += [f"{missing:,} empty or {table.marker}"] if missing else []
         console.print(
             f"    {column.raw:{width}}  {column.type:14}  {'; '.join(facts)}",

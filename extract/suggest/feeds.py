@@ -109,16 +109,19 @@ def find_tables(
                 left_out.append(f"{item.key}: has one column, and is not called .csv")
                 continue
             forms.append((item, path, form))
-        if not forms:
-            raise LoadError(f"{bucket.url}: has no table: {'; '.join(left_out)}")
-        tables = _group(forms, source)
-        try:
-            with connection.cursor() as cursor:
-                for table in tables:
+        tables = []
+        with connection.cursor() as cursor:
+            for table in _group(forms, source):
+                try:
                     with progress.task(f"{table.name}: its values"):
                         _look_inside(cursor, table, [item.key for item in objects])
-        except psycopg2.Error as error:
-            raise LoadError(f"PostgreSQL: {str(error).strip()}") from error
+                    tables.append(table)
+                except psycopg2.Error as error:
+                    raise LoadError(f"PostgreSQL: {str(error).strip()}") from error
+                except LoadError as error:
+                    left_out.append(str(error))
+    if not tables:
+        raise LoadError(f"{bucket.url}: has no table: {'; '.join(left_out)}")
     return tables, left_out
 
 
@@ -172,8 +175,8 @@ def _look_inside(cursor: extensions.cursor, table: Table, all_keys: Sequence[str
     table.rows, table.rejected, table.worst, first = values.land(cursor, opened)
     if table.worst > _MOST_REJECTED:
         raise LoadError(
-            f"{table.rejected:,} of {table.rows + table.rejected:,} records are broken, the first: "
-            f"{first}; declare it by hand: docs/add-a-feed.md"
+            f"{table.files[0][0].key}: {table.rejected:,} of {table.rows + table.rejected:,} "
+            f"records are broken, the first: {first}; declare it by hand: docs/add-a-feed.md"
         )
     if table.rejected:
         form.doubts.append(f"{table.rejected:,} records are rejected, the first: {first}")

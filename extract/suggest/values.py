@@ -31,6 +31,7 @@ MARKERS = (
 _DOUBTFUL = {"NA", "na", "None", "none", "-", "--", "."}
 # The share of values that may be misfits: they become NULL and are listed, as rejected values.
 TOLERANCE = 0.01
+# In fewer rows many a column has no value twice, by chance.
 FEW = 100
 # The widest decimal that the lake's parquet has.
 _WIDEST = "numeric(38,18)"
@@ -99,11 +100,6 @@ class Column:
     def is_complete(self) -> bool:
         """Whether every row has a value."""
         return self.cast == self.rows > 0
-
-    @property
-    def is_unique(self) -> bool:
-        """Whether no two rows have the same value."""
-        return self.is_complete and self.distinct == self.rows
 
     @property
     def says_what_is_newest(self) -> bool:
@@ -306,7 +302,6 @@ def find_key(
         and not column.type.startswith(("numeric", "boolean"))
         and (column.is_id or not place or column.type not in ("integer", "bigint"))
     ]
-    # Of few rows, many a column has no value twice.
     is_sure = columns[0].rows >= FEW
     days = [each for each in usable if each.type in ("date", "timestamp")]
     strong = [each for each in usable if each.is_id or (each is columns[0] and is_sure)]

@@ -194,6 +194,21 @@ def test_broken_records_are_allowed_for(look: Look) -> None:
     assert "items.csv line 99 4 fields instead of 2" in " ".join(table.form.doubts)
 
 
+def test_a_file_whose_records_are_mostly_broken_is_left_out(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    (tmp_path / "good.csv").write_text("id,name\n1,a\n")
+    # More than the first records tell.
+    rows = "1,a\n" * 1000 + "2,b,c\n" * 1000
+    (tmp_path / "bad.csv").write_text(f"id,label\n{rows}")
+    bucket, _ = find_place(str(tmp_path))
+    tables, left_out = find_tables(bucket, "", "shop", warehouse, Progress(False))
+    assert [table.name for table in tables] == ["good"]
+    assert left_out[0].startswith("bad.csv: 1,000 of 2,000 records are broken, the first: bad.csv")
+    with pytest.raises(LoadError, match=r"has no table: bad\.csv: 1,000 of 2,000"):
+        find_tables(bucket, "bad.csv", "shop", warehouse, Progress(False))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
