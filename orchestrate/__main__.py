@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
                 warehouse,
                 known.answers,
                 options.format,
-                options.out,
+                options.out.expanduser(),
                 lambda text: say(console, text),
             )
         else:

@@ -70,8 +70,6 @@ def _guess_encoding(form: Form, path: Path, where: str) -> None:
     with path.open("rb") as file:
         start = file.read(64)
         text = start.removeprefix(codecs.BOM_UTF8).lstrip()
-        if not text:
-            raise LoadError(f"{where}: is empty: give a file with a header or rows")
         for signature, what in _SIGNATURES.items():
             if text.startswith(signature):
                 raise LoadError(f"{where}: looks like {what}")
@@ -120,6 +118,8 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
     for delimiter, name in DELIMITERS.items():
         found = form.format.model_copy(update={"delimiter": delimiter})
         sample = list(islice(read_fields(path, where, found), SAMPLE))
+        if not sample:
+            raise LoadError(f"{where}: is empty: give a file with a header or rows")
         width, count = Counter(len(values) for _, values in sample).most_common(1)[0]
         mark = sample[0][0][0]
         if mark in COMMENTS and len(sample[0][1]) != width:
@@ -141,7 +141,7 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
     if width == 1:
         words = [line.split() for line, _ in islice(read_fields(path, where, form.format), SAMPLE)]
         (width, count), *_ = Counter(map(len, words)).most_common(1)
-        if width > 1 and count > 0.9 * len(words) and _TYPED.fullmatch(words[-1][-1]):
+        if width > 1 and count > 0.9 * len(words) and _TYPED.fullmatch("".join(words[-1][-1:])):
             raise LoadError(
                 f"{where}: has columns that spaces separate, which loads do not read: convert it "
                 "to CSV"

@@ -214,6 +214,10 @@ def test_a_file_whose_records_are_mostly_broken_is_left_out(
     [
         (b"", "is empty"),
         (b"\xef\xbb\xbf\n \n", "is empty"),
+        (b"\n" * 200, "is empty"),
+        (b"\xff\xfe", "is empty"),
+        (b"height weight\n170 65.5\n181 80\n", "has columns that spaces separate"),
+        (b'"id,name\n1,a\n', "its first line is no record"),
         (b"PK\x03\x04\x14\x00", "looks like a zip file or a workbook"),
         (b"PAR1\x15\x04", "looks like Parquet"),
         (b'[{"id": 1}]', "looks like JSON"),
