@@ -96,8 +96,8 @@ roles: setup ## Make the roles loader, transformer and reader on the server that
 down: setup ## Stop PostgreSQL
 	@$(PY) -m local down
 
-answers: setup ## Print the answers from what is built
-	@$(PY) -m orchestrate answers
+answers: setup ## Print the answers from what is built, or write them (FORMAT=csv|json|html OUT=folder)
+	@$(PY) -m orchestrate answers $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
 
 status: setup ## Say how each source and the last runs are; exit code 1 if anything is wrong
 	@$(PY) -m orchestrate status
