@@ -24,9 +24,9 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lambda \
-	deploy destroy deploy-tables deploy-test mock-aws lint-template metrics metrics-setup \
-	metrics-test lock clean
+	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
+	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
+	metrics-setup metrics-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -115,6 +115,14 @@ psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."
 docs: setup ## Build the lineage and documentation site and serve it on http://localhost:8080
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
+
+docs-publish: setup ## Publish that site to the lake: LAKE_URL/docs/index.html
+	@$(VENV)/bin/dbt --quiet docs generate --static
+	@$(PY) -m lake docs target
+
+erd: setup $(VENV)/.test ## Draw the tables and the lineage anew: docs/diagrams.md, docs/diagrams/
+	@$(VENV)/bin/dbt --quiet parse
+	@$(PY) -m tests.diagrams target/manifest.json
 
 # The warehouse on AWS: deploy/README.md. What tests it is in an environment of its own.
 DEPLOY := .venv-deploy

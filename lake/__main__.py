@@ -1,4 +1,4 @@
-"""Command line: `python -m lake publish [TABLE ...]`, `status` and `catalog TEMPLATE`."""
+"""Command line: `python -m lake publish [TABLE ...]`, `status`, `docs TARGET`, `catalog FILE`."""
 
 import argparse
 import sys
@@ -16,6 +16,7 @@ from common.warehouse import find_warehouse
 from lake import catalog
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
+from lake.site import publish_site
 from lake.snapshot import READER
 from local.defaults import local_defaults
 
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         "tables", nargs="*", metavar="TABLE", help="such as sales or silver/sales; default: all"
     )
     commands.add_parser("status", help="show what the lake has")
+    docs_command = commands.add_parser("docs", help="publish dbt's documentation site")
+    docs_command.add_argument("target", type=Path, help="where dbt docs generate --static wrote it")
     catalog_command = commands.add_parser("catalog", help="write the tables, as AWS Glue has them")
     catalog_command.add_argument("template", type=Path, help="a CloudFormation template")
     options = parser.parse_args(arguments)
@@ -62,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "status":
         with local_defaults(database=False):
             _status(open_lake())
+        return 0
+    if options.command == "docs":
+        with local_defaults(database=False):
+            print(f"  documentation published: {publish_site(options.target, open_lake())}")
         return 0
     wanted = select(tables, options.tables)
     with local_defaults(), Progress() as progress:
