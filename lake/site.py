@@ -16,21 +16,14 @@ PICTURES = "docs/diagrams"
 def publish_site(target: Path, lake: Lake) -> str:
     """Puts the site into the lake; returns where its page is.
 
-    Pictures go first and the page last, so that readers never see a page without its pictures; what
-    a former site had besides is removed. Raises LoadError if `target` holds no site.
+    Pictures go first and the page last, so that readers never see a page without its pictures. What
+    else is there stays. Raises LoadError if `target` holds no site.
     """
     page = target / PAGE
     if not page.is_file():
         raise LoadError(f"{page}: there is no such file: dbt docs generate --static writes it")
     bucket = lake.layer(FOLDER)
-    files = {
-        path.relative_to(target).as_posix(): path
-        for path in sorted((target / PICTURES).rglob("*"))
-        if path.is_file()
-    }
-    before = {item.key for item in bucket.objects()}
-    for key, path in {**files, "index.html": page}.items():
-        bucket.put(key, path)
-    for key in before - files.keys() - {"index.html"}:
-        bucket.delete(key)
+    for picture in sorted((target / PICTURES).iterdir()):
+        bucket.put(f"{PICTURES}/{picture.name}", picture)
+    bucket.put("index.html", page)
     return f"{bucket.url}/index.html"
