@@ -120,8 +120,11 @@ class Group:
 
 def diagrams(manifest: Path) -> dict[str, str]:
     """Returns the contents of the files, by their paths below the repository."""
+    read: Artifact = json.loads(manifest.read_text(encoding="utf-8"))
+    # Most of a manifest is macros, which dbterd would check, too, for each diagram.
+    nodes = {**read, "macros": {}, "docs": {}, "unit_tests": {}}
     with tempfile.TemporaryDirectory() as artifacts:
-        (Path(artifacts) / "manifest.json").symlink_to(manifest.resolve())
+        (Path(artifacts) / "manifest.json").write_text(json.dumps(nodes))
         (Path(artifacts) / "catalog.json").write_text(json.dumps(CATALOG))
         domains = {name: json.loads(_dbterd(artifacts, [name], "json")) for name in DOMAINS}
         mermaid = {name: _mermaid(artifacts, [name]) for name in DOMAINS}
@@ -130,7 +133,7 @@ def diagrams(manifest: Path) -> dict[str, str]:
     return {
         PAGE: _page(whole, domains, mermaid),
         ERD: svg([group for group in related if group.boxes]),
-        LINEAGE: svg(_lineage(json.loads(manifest.read_text(encoding="utf-8")))),
+        LINEAGE: svg(_lineage(read)),
     }
 
 

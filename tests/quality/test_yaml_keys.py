@@ -161,7 +161,7 @@ def test_dbt_itself_refuses_a_wrong_key_of_a_metric() -> None:
     ):
         validate: Any = kind.validate
         validate(right)
-        with pytest.raises(ValidationError, match="descripton|expresion"):
+        with pytest.raises(ValidationError, match=r"descripton|expresion"):
             validate(wrong)
 
 
