@@ -19,11 +19,11 @@ summed as (
 
     select
         customer_key,
+        cast(sum(line_total) as numeric(19, 6)) as line_total,
+        cast(sum(total_due) as numeric(19, 4)) as total_due,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
-        count(sales_order_id) as order_count,
-        cast(sum(line_total) as numeric(19, 6)) as line_total,
-        cast(sum(total_due) as numeric(19, 4)) as total_due
+        count(sales_order_id) as order_count
     from orders
     group by customer_key
 
