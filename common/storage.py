@@ -332,8 +332,8 @@ class S3Bucket:
         metadata = {"sha256": sha256} if sha256 else {}
         options: dict[str, Any] = {"Metadata": metadata}
         # A browser shows a page that is called one, and downloads everything else.
-        kind, _ = guess_type(key)
-        if kind:
+        kind, encoding = guess_type(key)
+        if kind and not encoding:
             options["ContentType"] = kind
         name, whole_key = self._name, self._prefix + key
         with self._errors(f"{self.url}/{key}"):

@@ -16,10 +16,8 @@ margins as (
 
     select
         count(*) as line_count,
-        sum(line_total) as line_total,
-        count(case when cost_amount is null and product_key != {{ unknown_key() }} then 1 end)
-            as lines_without_cost,
-        count(case when order_date is null then 1 end) as lines_without_day
+        count(distinct sales_key) as key_count,
+        sum(line_total) as line_total
     from {{ ref('fact_sales_margin') }}
 
 ),
@@ -47,6 +45,7 @@ cross join margins
 cross join customers
 where
     margins.line_count is distinct from fact.line_count
+    or margins.key_count is distinct from fact.line_count
     or margins.line_total is distinct from fact.line_total
     or customers.order_count is distinct from fact.order_count
     or customers.line_total is distinct from fact.line_total
