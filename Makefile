@@ -7,9 +7,11 @@ RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-ver
 PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
 DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
 # dbt, dlt, psql and sqlfluff that know this clone's server.
-WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
-# Airflow has an environment of its own: it and dbt want different versions of much.
+WRAPPERS := $(addprefix local/bin/,dbt dlt mf psql sqlfluff)
+# Airflow has an environment of its own: it and dbt want different versions of much. So has
+# MetricFlow, which few people need.
 AIRFLOW := .venv-airflow
+METRICS := .venv-metrics
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -22,8 +24,9 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lambda \
-	deploy destroy deploy-tables deploy-test mock-aws lint-template lock clean
+	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
+	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
+	metrics-setup metrics-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -113,6 +116,14 @@ docs: setup ## Build the lineage and documentation site and serve it on http://l
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
 
+docs-publish: setup ## Publish that site to the lake: LAKE_URL/docs/index.html
+	@$(VENV)/bin/dbt --quiet docs generate --static
+	@$(PY) -m lake docs target
+
+erd: setup $(VENV)/.test ## Draw the tables and the lineage anew: docs/diagrams.md, docs/diagrams/
+	@$(VENV)/bin/dbt --quiet parse
+	@$(PY) -m tests.diagrams target/manifest.json
+
 # The warehouse on AWS: deploy/README.md. What tests it is in an environment of its own.
 DEPLOY := .venv-deploy
 IN_LAMBDA := tests/deploy/test_handler.py::test_six_files_of_original_size_take_20_s_and_256_mb_at_most
@@ -158,6 +169,15 @@ airflow-setup: setup $(AIRFLOW)/.airflow
 airflow-test: airflow-setup $(VENV)/.test ## Run the DAG with Airflow: all good, and with a broken file
 	@$(PY) -m pytest tests_airflow
 
+metrics: metrics-setup ## Ask for metrics: make metrics Q="--metrics orders --group-by metric_time__month"
+	@if [ -n "$$QUERY" ]; then local/bin/mf query --decimals 4 $(value Q); \
+	else local/bin/mf list metrics; fi
+
+metrics-setup: setup $(METRICS)/.metrics
+
+metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
+	@$(PY) -m pytest tests_metrics
+
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
 	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
@@ -169,11 +189,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-lambda.lock
 	@$(RESOLVE) requirements-deploy.in --constraint requirements-dev.lock \
 		--output-file requirements-deploy.lock
+	@$(RESOLVE) requirements-metrics.in --constraint requirements-dev.lock \
+		--output-file requirements-metrics.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -183,8 +205,10 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
+$(METRICS)/.metrics: requirements-metrics.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(PACKAGES):
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(METRICS)/.metrics \
+		$(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -217,6 +241,13 @@ $(AIRFLOW)/.airflow: requirements-airflow.lock
 	@$(AIRFLOW)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(AIRFLOW)
 	@$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-airflow.lock
+	@touch $@
+
+$(METRICS)/.metrics: requirements-metrics.lock
+	@echo "Installing MetricFlow into $(METRICS) (once, about half a minute) ..."
+	@$(METRICS)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(METRICS)
+	@$(METRICS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-metrics.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

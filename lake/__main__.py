@@ -1,4 +1,4 @@
-"""Command line: `python -m lake publish [TABLE ...]`, `status` and `catalog TEMPLATE`."""
+"""Command line: `python -m lake publish [TABLE ...]`, `status`, `docs TARGET`, `catalog FILE`."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from common.warehouse import find_warehouse
 from lake import catalog
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
+from lake.site import publish_site
 from lake.snapshot import READER
 from local.defaults import local_defaults
 
@@ -52,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "tables", nargs="*", metavar="TABLE", help="such as sales or silver/sales; default: all"
     )
     add_command(commands, "status", "show what the lake has")
+    docs_command = add_command(commands, "docs", "publish dbt's documentation site", "target")
+    docs_command.add_argument("target", type=Path, help="where dbt docs generate --static wrote it")
     catalog_command = add_command(
         commands, "catalog", "write the tables, as AWS Glue has them", "deploy/template.yaml"
     )
@@ -70,6 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "status":
         with local_defaults(database=False):
             _status(open_lake())
+        return 0
+    if options.command == "docs":
+        with local_defaults(database=False):
+            print(f"  documentation published: {publish_site(options.target, open_lake())}")
         return 0
     wanted = select(tables, options.tables)
     with local_defaults(), Progress() as progress:
