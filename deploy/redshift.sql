@@ -19,10 +19,6 @@ create schema if not exists marts_census;
 create schema if not exists marts_sales;
 create schema if not exists quality;
 
-create or replace view marts_sales.agg_customer_sales as
-select * from lake.agg_customer_sales
-with no schema binding;
-
 create or replace view marts_sales.agg_daily_sales as
 select * from lake.agg_daily_sales
 with no schema binding;
@@ -53,10 +49,6 @@ with no schema binding;
 
 create or replace view marts_sales.fact_sales as
 select * from lake.fact_sales
-with no schema binding;
-
-create or replace view marts_sales.fact_sales_margin as
-select * from lake.fact_sales_margin
 with no schema binding;
 
 create or replace view marts_census.agg_income_by_age_band as

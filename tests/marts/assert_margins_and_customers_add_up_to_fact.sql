@@ -1,4 +1,4 @@
--- Every run makes the tables anew, by the same SQL.
+-- Views: what holds once for this code and history holds until a full run.
 {{ config(tags=['full_run']) }}
 
 with fact as (
@@ -18,7 +18,7 @@ margins as (
         count(*) as line_count,
         count(distinct sales_key) as key_count,
         sum(line_total) as line_total
-    from {{ ref('fact_sales_margin') }}
+    from {{ ref('int_sales_costed') }}
 
 ),
 
@@ -28,7 +28,7 @@ customers as (
         sum(order_count) as order_count,
         sum(line_total) as line_total,
         sum(total_due) as total_due
-    from {{ ref('agg_customer_sales') }}
+    from {{ ref('int_customers_summed') }}
 
 )
 
