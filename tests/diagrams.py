@@ -26,14 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/diagrams.md"
 ERD = "docs/diagrams/erd.svg"
 LINEAGE = "docs/diagrams/lineage.svg"
-# Domain: its title, and what of other schemas belongs to it.
-DOMAINS = {
-    "sales": ("Sales", []),
-    "census": ("Census", []),
-    "condominium": ("Condominium", []),
-    "breweries": ("Breweries", ["exact:seed.elt_warehouse.country_bounding_boxes"]),
-    "operations": ("Operations", []),
-}
+# Domains in the order of the pages, what else there is after them; and seeds that belong to one.
+FIRST = ("sales", "census", "condominium", "breweries", "operations")
+SEEDS = {"breweries": ["exact:seed.elt_warehouse.country_bounding_boxes"]}
 INTRODUCTION = """\
 Tables of the marts and how they join, as the `relationships` tests and the contracts say.
 `make erd` writes this page and the pictures in `docs/diagrams/`; a test fails when they are stale.
@@ -126,10 +121,12 @@ def diagrams(manifest: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as artifacts:
         (Path(artifacts) / "manifest.json").write_text(json.dumps(nodes))
         (Path(artifacts) / "catalog.json").write_text(json.dumps(CATALOG))
-        domains = {name: json.loads(_dbterd(artifacts, [name], "json")) for name in DOMAINS}
-        mermaid = {name: _mermaid(artifacts, [name]) for name in DOMAINS}
-        whole = _mermaid(artifacts, list(DOMAINS), omit_columns=True)
-    related = [_tables(title, domains[name]) for name, (title, _) in DOMAINS.items()]
+        models = [n["fqn"] for n in read["nodes"].values() if n["resource_type"] == "model"]
+        names = _ordered({fqn[2] for fqn in models if fqn[1] == "marts"})
+        domains = {name: json.loads(_dbterd(artifacts, [name], "json")) for name in names}
+        mermaid = {name: _mermaid(artifacts, [name]) for name in names}
+        whole = _mermaid(artifacts, names, omit_columns=True)
+    related = [_tables(name.capitalize(), domain) for name, domain in domains.items()]
     return {
         PAGE: _page(whole, domains, mermaid),
         ERD: svg([group for group in related if group.boxes]),
@@ -137,8 +134,12 @@ def diagrams(manifest: Path) -> dict[str, str]:
     }
 
 
+def _ordered(domains: set[str]) -> list[str]:
+    return [name for name in FIRST if name in domains] + sorted(domains - set(FIRST))
+
+
 def _dbterd(artifacts: str, domains: list[str], target: str, **options: Any) -> str:
-    rules = [rule for d in domains for rule in (f"schema:marts_{d}", *DOMAINS[d][1])]
+    rules = [rule for d in domains for rule in (f"schema:marts_{d}", *SEEDS.get(d, []))]
     text: str = DbtErd(
         artifacts_dir=artifacts,
         target=target,
@@ -169,10 +170,10 @@ def _page(whole: str, domains: dict[str, Artifact], mermaid: dict[str, str]) -> 
         "Tables with relations, without their columns.",
         whole,
     ]
-    for name, (title, _) in DOMAINS.items():
-        parts.append(f"## {title}")
-        if not domains[name]["edges"]:
-            names = sorted(f"`{node['name']}`" for node in domains[name]["nodes"])
+    for name, domain in domains.items():
+        parts.append(f"## {name.capitalize()}")
+        if not domain["edges"]:
+            names = sorted(f"`{node['name']}`" for node in domain["nodes"])
             parts.append(f"No relations: {', '.join(names)} stand alone.")
         parts.append(mermaid[name])
     return "\n\n".join(parts) + "\n"
@@ -197,7 +198,7 @@ def _tables(title: str, domain: Artifact) -> Group:
 def _lineage(manifest: Artifact) -> list[Group]:
     """Returns raw tables and what is made of them up to the marts, a group for each domain."""
     names: dict[str, str] = {}
-    groups = {name: Group(title) for name, (title, _) in DOMAINS.items()}
+    groups: dict[str, Group] = {}
     nodes = {**manifest["sources"], **manifest["nodes"]}
     for unique_id, node in nodes.items():
         kind = node["resource_type"]
@@ -206,13 +207,15 @@ def _lineage(manifest: Artifact) -> list[Group]:
             folder = "sales" if kind == "snapshot" else node["fqn"][2]
             name = node["name"]
             names[unique_id] = name
-            groups[FED_BY.get(folder, folder)].boxes[name] = Box(name, is_raw=kind == "source")
+            domain = FED_BY.get(folder, folder)
+            group = groups.setdefault(domain, Group(domain.capitalize()))
+            group.boxes[name] = Box(name, is_raw=kind == "source")
     for unique_id, name in names.items():
         for group in groups.values():
             parents = {names.get(parent, "") for parent in manifest["parent_map"][unique_id]}
             if name in group.boxes:
                 group.lines += [(each, 0, name) for each in sorted(parents & group.boxes.keys())]
-    return list(groups.values())
+    return [groups[name] for name in _ordered(set(groups))]
 
 
 def svg(groups: list[Group]) -> str:
