@@ -10,6 +10,8 @@ DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
 WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
 # Airflow has an environment of its own: it and dbt want different versions of much.
 AIRFLOW := .venv-airflow
+# So has the dashboard: pandas and a browser's driver are nobody else's.
+DASHBOARD := .venv-dashboard
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -23,7 +25,8 @@ export QUERY = $(value Q)
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lambda \
-	deploy destroy deploy-tables deploy-test mock-aws lint-template lock clean
+	deploy destroy deploy-tables deploy-test mock-aws lint-template dashboard dashboard-test \
+	screenshots lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -158,6 +161,17 @@ airflow-setup: setup $(AIRFLOW)/.airflow
 airflow-test: airflow-setup $(VENV)/.test ## Run the DAG with Airflow: all good, and with a broken file
 	@$(PY) -m pytest tests_airflow
 
+# Who it acts as: DASHBOARD_ROLE, by default reader. Where: DASHBOARD_PORT. See docs/dashboard.md.
+dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.0.1:8501
+	@exec $(PY) -m dashboard
+
+dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboard in a browser (Chromium)
+	@$(VENV)/bin/mypy --python-executable $(DASHBOARD)/bin/python dashboard tests_dashboard
+	@$(DASHBOARD)/bin/python -m pytest tests_dashboard
+
+screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
+	@SCREENSHOTS=docs/img $(DASHBOARD)/bin/python -m pytest tests_dashboard/test_pages.py
+
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
 	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
@@ -169,11 +183,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-lambda.lock
 	@$(RESOLVE) requirements-deploy.in --constraint requirements-dev.lock \
 		--output-file requirements-deploy.lock
+	@$(RESOLVE) requirements-dashboard.in --constraint requirements-dev.lock \
+		--output-file requirements-dashboard.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(DASHBOARD) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -183,8 +199,10 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
+$(DASHBOARD)/.dashboard: requirements-dashboard.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(PACKAGES):
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(DASHBOARD)/.dashboard \
+	$(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -217,6 +235,13 @@ $(AIRFLOW)/.airflow: requirements-airflow.lock
 	@$(AIRFLOW)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(AIRFLOW)
 	@$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-airflow.lock
+	@touch $@
+
+$(DASHBOARD)/.dashboard: requirements-dashboard.lock
+	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
+	@$(DASHBOARD)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DASHBOARD)
+	@$(DASHBOARD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-dashboard.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.
