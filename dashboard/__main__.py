@@ -21,7 +21,7 @@ def main() -> int:
     """Becomes Streamlit; returns 1 if the server does not start, 2 on wrong configuration."""
     try:
         with local_defaults():
-            # Under this name the last build kept the compiled answers: dashboard/pages/questions.py.
+            # Under this name the last build kept the compiled answers: pages/questions.py.
             os.environ["DASHBOARD_CODE"] = code_digest(find_warehouse().database)
             # app.py finds its neighbours, whatever the folder that make was called in.
             os.environ["PYTHONPATH"] = str(ROOT)

@@ -1,4 +1,4 @@
-"""How figures look: numbers with units and thousands, tables, charts, filters, the head of a page."""
+"""How figures look: numbers with units, tables, charts, filters, the head of a page."""
 
 import html
 from collections.abc import Callable, Iterable, Sequence
@@ -21,15 +21,16 @@ from dashboard.warehouse import (
 
 # How many rows a table shows at once.
 MOST_ROWS = 50
-NOTHING = "–"
+NOTHING = "-"
 ALL = "All"
 Format = Callable[[Any], str]
 PRODUCT_LINES = {"R": "Road", "M": "Mountain", "T": "Touring", "S": "Standard", "(none)": "No line"}
 
 STYLE = """
 <style>
-[data-testid="stMetricValue"] { font-size: 1.6rem; }
-[data-testid="stMainBlockContainer"] { padding-top: 2.5rem; }
+[data-testid="stMetricValue"] { font-size: 1.35rem; }
+[data-testid="stMainBlockContainer"] { padding: 2.5rem 3rem 3rem 3rem; }
+.scrolls { overflow-x: auto; }
 .figures { width: 100%; border-collapse: collapse; font-size: 0.9rem; }
 .figures caption { text-align: left; font-weight: 600; padding: 0 0 0.4rem 0; }
 .figures th, .figures td {
@@ -69,7 +70,7 @@ def is_number(value: object) -> bool:
 
 
 def money(value: Decimal | None) -> str:
-    """Returns US dollars to the cent, exactly: $1,234.50. Halves are rounded up, as PostgreSQL does."""
+    """Returns US dollars to the cent: $1,234.50. Halves are rounded up, as PostgreSQL does."""
     return _amount(value, "$")
 
 
@@ -116,6 +117,13 @@ def day(value: date | None) -> str:
     return NOTHING if value is None else value.isoformat()
 
 
+def state(value: str | None) -> str:
+    """Returns a state with a sign, for those who tell no colours apart."""
+    return {"good": "✓ good", "warns": "! warns", "failed": "✗ failed"}.get(
+        value or "", text(value)
+    )
+
+
 def line(value: str | None) -> str:
     """Returns the name of a product line."""
     return PRODUCT_LINES.get(value or "", text(value))
@@ -138,12 +146,8 @@ def head(title: str, about: str, names: Sequence[str]) -> None:
     st.markdown(about)
     with told():
         known = sources()
-        wanted = [name for name in names or known if name in known]
-        if not wanted:
-            raise NotBuiltError(
-                "Nothing is loaded yet: `make run` loads the sources and builds the warehouse."
-            )
-        st.caption("As of " + "; ".join(_as_of(known[name]) for name in wanted))
+        wanted = [known[name] for name in names or known if name in known]
+        st.caption("As of " + ("; ".join(map(_as_of, wanted)) or "no load that is known"))
 
 
 def _as_of(row: Row) -> str:
@@ -189,8 +193,8 @@ def table(
         for row in found[:limit]
     )
     st.html(
-        f'<table class="figures"><caption>{html.escape(title)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        f'<div class="scrolls"><table class="figures"><caption>{html.escape(title)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if not found:
         st.caption("None.")
@@ -199,7 +203,7 @@ def table(
 
 
 NUMBERS: tuple[Format, ...] = (count, number, money, reais, percent, change, seconds)
-SHORT: tuple[Format, ...] = (day, moment)
+SHORT: tuple[Format, ...] = (day, moment, state)
 
 
 def _class(form: Format) -> str:
@@ -248,31 +252,33 @@ def bars(
     With a column for `color` they are stacked, and the numbers are tooltips.
     """
     shown = list(dict.fromkeys(row[name] for row in rows))
-    tooltip = [
-        alt.Tooltip(f"{name}:N", title=" "),
-        *([alt.Tooltip(f"{color}:N", title=" ")] if color else []),
-        alt.Tooltip(f"{number}_shown:N", title=title),
-    ]
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
-        y=alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
-        x=alt.X(
-            f"{number}:Q",
-            title=title,
-            axis=alt.Axis(format="~s", tickCount=4),
-            # Room for the numbers at the end of the bars.
-            scale=alt.Scale(padding=0 if color else 90, domainMin=0),
+    # Beside a bar, there is room for its number.
+    longest = max((row[number] or 0 for row in rows), default=0)
+    room = alt.Undefined if color else alt.Scale(domain=[0, float(longest) * 1.4 or 1])
+    base = alt.Chart(alt.InlineData(values=list(rows))).encode(
+        y=alt.Y(
+            f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=240, labelOverlap=False)
         ),
-        tooltip=tooltip,
+        x=alt.X(f"{number}:Q", title=title, scale=room, axis=alt.Axis(format="~s", tickCount=4)),
+        tooltip=[
+            alt.Tooltip(f"{name}:N", title=" "),
+            *([alt.Tooltip(f"{color}:N", title=" ")] if color else []),
+            alt.Tooltip(f"{number}_shown:N", title=title),
+        ],
     )
     if color:
-        drawn = base.mark_bar().encode(
-            color=alt.Color(f"{color}:N", title=None, legend=alt.Legend(orient="top"))
-        )
-        layers = alt.layer(drawn)
+        # More kinds than a theme has colours.
+        legend = alt.Legend(orient="top", columns=6)
+        scale = alt.Scale(scheme="tableau20")
+        layers = [
+            base.mark_bar().encode(
+                color=alt.Color(f"{color}:N", title=None, legend=legend, scale=scale)
+            )
+        ]
     else:
-        labels = base.mark_text(align="left", dx=4).encode(text=f"{number}_shown:N")
-        layers = base.mark_bar() + labels
-    return layers.properties(height=26 * len(shown) + 50)
+        labels = base.mark_text(align="left", dx=4, color="#808080")
+        layers = [base.mark_bar(), labels.encode(text=f"{number}_shown:N")]
+    return alt.LayerChart(layer=layers, height=24 * len(shown) + (150 if color else 70))
 
 
 def choose(label: str, key: str, options: Sequence[str], default: str = ALL, **more: Any) -> str:

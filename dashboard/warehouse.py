@@ -4,9 +4,10 @@ A query is a text of SQL with named parameters, `%(years)s`. What it gave is kep
 was loaded or built, so a filter that somebody chose before costs nothing.
 """
 
+import io
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -67,31 +68,47 @@ def ask(sql: str, **parameters: object) -> Result:
     return _kept(dedent(sql).strip(), parameters, last_change())
 
 
+def as_csv(sql: str) -> bytes:
+    """Returns all rows of a query as CSV, as PostgreSQL writes it, to the last digit."""
+    text = io.BytesIO()
+    with closing(_warehouse().connect()) as connection, connection.cursor() as cursor:
+        cursor.copy_expert(f"copy ({sql}) to stdout (format csv, header)", text)
+    return text.getvalue()
+
+
 @st.cache_data(ttl=FRESH_FOR, show_spinner=False)
 def sources() -> dict[str, Row]:
-    """Returns each source that was ever loaded, as agg_source_health has it, by name."""
-    result = _run("select * from marts_operations.agg_source_health order by source", {})
-    return {row["source"]: row for row in result.rows}
+    """Returns each source that was ever loaded, as agg_source_health has it, by name.
+
+    There are none before the first build: nobody says then when something was loaded.
+    """
+    sql = "select * from marts_operations.agg_source_health order by source"
+    try:
+        # It is a view, which is replaced in place: if it is not there, it will not be in a moment.
+        return {row["source"]: row for row in _run(sql, {}, patience=()).rows}
+    except NotBuiltError:
+        return {}
 
 
 def last_change() -> datetime | None:
     """Returns when something was last loaded or built, as far as is recorded."""
-    try:
-        known = sources().values()
-    except NotBuiltError:
-        return None
-    times = [row[name] for row in known for name in ("loaded_at", "built_at") if row[name]]
+    times = [
+        row[name] for row in sources().values() for name in ("loaded_at", "built_at") if row[name]
+    ]
     return max(times, default=None)
 
 
 @st.cache_data(ttl=KEPT_FOR, max_entries=500, show_spinner=False)
-def _kept(sql: str, parameters: Mapping[str, object], as_of: datetime | None) -> Result:
+def _kept(sql: str, parameters: Mapping[str, object], as_of: datetime | None) -> Result:  # noqa: ARG001
+    # What was asked for as of another time is another result.
     return _run(sql, parameters)
 
 
-def _run(sql: str, parameters: Mapping[str, object]) -> Result:
+def _run(
+    sql: str, parameters: Mapping[str, object], patience: Sequence[float] = PATIENCE
+) -> Result:
     warehouse = _warehouse()
-    patience = iter(PATIENCE)
+    pauses = iter(patience)
     while True:
         try:
             with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
@@ -115,10 +132,10 @@ def _run(sql: str, parameters: Mapping[str, object]) -> Result:
             errors.DeadlockDetected,
         ) as error:
             # Nothing is built, or a build replaces it just now.
-            pause = next(patience, None)
+            pause = next(pauses, None)
             if pause is None or isinstance(error, errors.InvalidSchemaName):
                 raise NotBuiltError(
-                    "Nothing is built here yet: `make run` loads the sources and builds."
+                    "Nothing is loaded and built here yet: `make run` does it."
                 ) from error
             time.sleep(pause)
         except psycopg2.OperationalError as error:

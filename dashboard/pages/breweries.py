@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from math import cos, radians
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,6 @@ from dashboard.warehouse import ask
 
 SOURCE = "open_brewery"
 OUTLINES = Path(__file__).parents[1] / "map" / "countries-110m.json"
-# More of them are dots that nobody tells apart, and a page that is slow to draw.
-MOST_POINTS = 12000
-WIDTH, HEIGHT = 1100, 480
 
 
 @cache
@@ -35,15 +33,21 @@ def where(country: str, kind: str, *more: str) -> str:
 
 
 def world(country: str, kind: str) -> None:
-    """Shows each brewery that has coordinates as a point."""
+    """Shows how many breweries each city has."""
     st.subheader("Where they are")
-    points = ask(
+    cities = ask(
         f"""
-        select brewery_name, brewery_type, city, state_province, country, longitude, latitude
+        select
+            country,
+            state_province,
+            city,
+            count(*) as breweries,
+            avg(longitude) as longitude,
+            avg(latitude) as latitude
         from marts_breweries.dim_brewery
         {where(country, kind, "longitude is not null", "latitude is not null")}
-        order by brewery_id
-        limit {MOST_POINTS}
+        group by country, state_province, city
+        order by breweries desc, country, state_province, city
         """,  # noqa: S608 - conditions of this module
         country=country,
         kind=kind,
@@ -53,10 +57,10 @@ def world(country: str, kind: str) -> None:
         select
             count(*) as breweries,
             count(case when longitude is null or latitude is null then 1 end) as without,
-            percentile_cont(0.01) within group (order by longitude) as west,
-            percentile_cont(0.99) within group (order by longitude) as east,
-            percentile_cont(0.01) within group (order by latitude) as south,
-            percentile_cont(0.99) within group (order by latitude) as north
+            percentile_cont(0.005) within group (order by longitude) as west,
+            percentile_cont(0.995) within group (order by longitude) as east,
+            percentile_cont(0.005) within group (order by latitude) as south,
+            percentile_cont(0.995) within group (order by latitude) as north
         from marts_breweries.dim_brewery
         {where(country, kind)}
         """,  # noqa: S608
@@ -64,57 +68,58 @@ def world(country: str, kind: str) -> None:
         kind=kind,
     )
     about = extent.first
-    if not points.rows:
+    if not cities.rows:
         st.info("None of these breweries has coordinates.", icon=":material/location_off:")
     else:
-        rows = show.values(points.rows)
-        projection = alt.Projection(type="mercator", **_window(about, whole=country == show.ALL))
+        rows = show.values(cities.rows, breweries=show.count)
         land = alt.Chart(
-            alt.Data(values=outlines(), format=alt.TopoDataFormat(type="topojson", feature="countries"))
-        ).mark_geoshape(fill="#8884", stroke="#8888", strokeWidth=0.5, aria=False)
+            alt.InlineData(
+                values=outlines(), format=alt.TopoDataFormat(type="topojson", feature="countries")
+            )
+        ).mark_geoshape(fill="#8883", stroke="#8886", strokeWidth=0.5, aria=False)
         dots = (
-            alt.Chart(alt.Data(values=rows))
-            .mark_circle(size=14, opacity=0.6, aria=False)
+            alt.Chart(alt.InlineData(values=rows))
+            .mark_circle(opacity=0.6)
             .encode(
                 longitude="longitude:Q",
                 latitude="latitude:Q",
-                color=alt.Color("brewery_type:N", title=None, legend=alt.Legend(orient="bottom")),
+                size=alt.Size(
+                    "breweries:Q", scale=alt.Scale(type="sqrt", range=[12, 400]), legend=None
+                ),
                 tooltip=[
-                    alt.Tooltip("brewery_name:N", title="Brewery"),
-                    alt.Tooltip("brewery_type:N", title="Type"),
                     alt.Tooltip("city:N", title="City"),
                     alt.Tooltip("state_province:N", title="State"),
                     alt.Tooltip("country:N", title="Country"),
+                    alt.Tooltip("breweries_shown:N", title="Breweries"),
                 ],
             )
         )
         show.chart(
-            (land + dots).properties(
-                projection=projection,
-                height=HEIGHT,
-                usermeta={"embedOptions": {"renderer": "canvas"}},
-            ),
-            "Map of the breweries; the tables below count them by country and state.",
+            (land + dots).properties(projection=_window(about, country), height=440),
+            "Map of the breweries, a circle per city; the tables below count them.",
         )
     st.caption(
         f"{show.count(about['breweries'])} breweries, of which {show.count(about['without'])} "
-        "have no coordinates, or some outside of their country."
+        "have no coordinates, or some outside of their country. A circle is a city."
     )
-    show.sql("map", points, extent)
+    show.sql("map", cities, extent)
 
 
-def _window(about: dict[str, Any], *, whole: bool) -> dict[str, Any]:
-    """Returns what the map shows: the world, or as much as holds nearly all of the points."""
-    if whole:
-        return {"scale": WIDTH / 6.6, "center": [0, 28], "translate": [WIDTH / 2, HEIGHT / 2]}
-    wide = max(about["east"] - about["west"], 2.0) * 1.25
-    high = max(about["north"] - about["south"], 1.5) * 1.6
-    return {
-        # Mercator: 2 pi times the scale is 360 degrees.
-        "scale": min(WIDTH / wide, HEIGHT / high) * 57.3,
-        "center": [(about["west"] + about["east"]) / 2, (about["south"] + about["north"]) / 2],
-        "translate": [WIDTH / 2, HEIGHT / 2],
-    }
+def _window(about: dict[str, Any], country: str) -> alt.Projection:
+    """Returns what the map shows: the world, or what holds nearly all breweries of a country."""
+    center, scale = [0.0, 30.0], "width / 6.6"
+    if country != show.ALL:
+        center = [(about["west"] + about["east"]) / 2, (about["south"] + about["north"]) / 2]
+        wide = radians(max(about["east"] - about["west"], 3.0) * 1.2)
+        # Mercator draws what is far from the equator larger.
+        high = radians(max(about["north"] - about["south"], 2.0) * 1.2) / cos(radians(center[1]))
+        scale = f"min(width / {wide:.4f}, height / {high:.4f})"
+    return alt.Projection(
+        type="mercator",
+        center=center,
+        scale=alt.ExprRef(scale),
+        translate=alt.ExprRef("[width / 2, height / 2]"),
+    )
 
 
 def by_type(country: str, kind: str) -> None:
@@ -163,30 +168,33 @@ def by_type(country: str, kind: str) -> None:
         country=country,
         kind=kind,
     )
-    left, right = st.columns([3, 1])
+    left, middle, right = st.columns([3, 1.2, 1])
     with left:
         rows = show.values(found.rows, brewery_count=show.count)
         show.chart(
             show.bars(rows, "place", "brewery_count", "Breweries", color="brewery_type"),
             f"{title}, the 25 with the most; the tables have the numbers.",
         )
-    with right:
-        show.table(
-            "Types",
-            totals.rows,
-            {"brewery_type": ("Type", show.text), "breweries": ("Breweries", show.count)},
-        )
+    with middle:
         places = {row["place"]: row for row in found.rows}
         show.table(
             "Places with the most",
             places.values(),
             {"place": ("Place", show.text), "place_count": ("Breweries", show.count)},
         )
-    show.sql(title.lower(), found, totals)
+    with right:
+        show.table(
+            "All of them",
+            totals.rows,
+            {"brewery_type": ("Type", show.text), "breweries": ("Breweries", show.count)},
+        )
+    show.sql("types", found, totals)
 
 
 show.head(
-    "Breweries", "What breweries publish of themselves, those planned and closed included.", [SOURCE]
+    "Breweries",
+    "What breweries publish of themselves, those planned and closed included.",
+    [SOURCE],
 )
 with show.told():
     countries, kinds, _ = st.columns([1, 1, 2])

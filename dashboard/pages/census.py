@@ -12,8 +12,8 @@ VIEWS = {
     "Education": (
         "agg_income_by_education",
         "education",
-        "left join marts_census.dim_education as levels using (education) "
-        "order by levels.education_num nulls last, income.education",
+        """left join marts_census.dim_education as levels on income.education = levels.education
+        order by levels.education_num nulls last, income.education""",
     ),
     "Age": ("agg_income_by_age_band", "age_band", "order by income.age_band"),
     "Sex": ("agg_income_by_sex", "sex", "order by income.sex"),
@@ -25,7 +25,7 @@ WAYS = {
 }
 
 
-def totals(is_weighted: bool) -> None:  # noqa: FBT001
+def totals(is_weighted: bool) -> None:
     """Shows how many answered, and which share earns more."""
     found = ask(
         """
@@ -92,7 +92,7 @@ def incomes(view: str, way: str) -> None:
     )
     st.subheader(f"Above $50,000 by {view.lower()}")
     drawing = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_bar()
         .encode(
             y=alt.Y("part:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
@@ -111,7 +111,7 @@ def incomes(view: str, way: str) -> None:
         )
         .properties(height=max(120, 26 * len(rows) + 50))
     )
-    left, right = st.columns([3, 2])
+    left, right = st.columns(2)
     with left:
         show.chart(drawing, f"Share above $50,000 by {view.lower()}; the table has the numbers.")
     with right:

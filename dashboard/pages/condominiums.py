@@ -39,7 +39,7 @@ def per_day(kind: str) -> None:
         found.rows, total_amount=show.reais, transaction_count=show.count, transaction_date=show.day
     )
     show.chart(
-        alt.Chart(alt.Data(values=[row for row in rows if row["transaction_date"]]))
+        alt.Chart(alt.InlineData(values=[row for row in rows if row["transaction_date"]]))
         .mark_bar()
         .encode(
             x=alt.X("transaction_date_shown:O", title=None, axis=alt.Axis(labelAngle=-45)),

@@ -37,7 +37,7 @@ def health() -> None:
         found.rows,
         {
             "source": ("Source", show.text),
-            "state": ("State", state),
+            "state": ("State", show.state),
             "loaded_at": ("Last load", show.moment),
             "hours_since_load": ("Hours ago", show.number),
             "built_at": ("Last build", show.moment),
@@ -48,13 +48,6 @@ def health() -> None:
         },
     )
     show.sql("sources", found)
-
-
-def state(value: object) -> str:
-    """Returns a state with a sign, for those who see no colours."""
-    return {"good": "✓ good", "warns": "! warns", "failed": "✗ failed"}.get(
-        str(value), show.text(value)
-    )
 
 
 def tests() -> None:
@@ -84,9 +77,12 @@ def tests() -> None:
     show.sql("tests that warn or fail", found)
 
 
-def rejected(source: str) -> None:
+def rejected() -> None:
     """Shows which rows and values were rejected, by file and line."""
     st.subheader("Rejected rows and values")
+    chooser, _ = st.columns([1, 3])
+    with chooser:
+        source = show.choose("Source", "source", list(sources()))
     condition = "" if source == show.ALL else "and source = %(source)s"
     rows = ask(
         f"""
@@ -140,13 +136,16 @@ def rejected(source: str) -> None:
         },
         limit=20,
     )
-    st.caption("What the lines say is not shown: it may be personal. The file has it, at that line.")
+    st.caption("What a line says is not shown: it may be personal. The file has it.")
     show.sql("rejected rows and values", rows, *values)
 
 
-def durations(kind: str) -> None:
+def durations() -> None:
     """Shows how long runs took, over time."""
     st.subheader("Runs")
+    chooser, _ = st.columns([1, 3])
+    with chooser:
+        kind = show.choose("Kind of run", "kind", ["run", "load", "watch", "publish", "scheduled"])
     found = ask(
         f"""
         select run_id, kind, about, status, started_at, seconds, row_count, failed_count
@@ -159,7 +158,7 @@ def durations(kind: str) -> None:
     )
     rows = show.values(found.rows, seconds=show.seconds, started_at=show.moment)
     show.chart(
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_circle(size=60)
         .encode(
             x=alt.X("started_at:T", title=None),
@@ -231,7 +230,6 @@ def slowest() -> None:
                 "name": ("Model", show.text),
                 "mean_seconds": ("Mean", show.seconds),
                 "seconds": ("Last", show.seconds),
-                "max_seconds": ("Longest", show.seconds),
                 "run_count": ("Times", show.count),
             },
         )
@@ -240,14 +238,8 @@ def slowest() -> None:
 
 show.head("Operations", "How loads, tests and runs are.", [])
 with show.told():
-    known = list(sources())
     health()
     tests()
-    one, other, _ = st.columns([1, 1, 2])
-    with one:
-        chosen_source = show.choose("Rejected of source", "source", known)
-    rejected(chosen_source)
-    with other:
-        chosen_kind = show.choose("Kind of run", "kind", ["run", "load", "watch", "publish"])
-    durations(chosen_kind)
+    rejected()
+    durations()
     slowest()

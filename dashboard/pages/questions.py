@@ -1,13 +1,11 @@
 """The five questions: each with its answer, its SQL, and all of it as a file."""
 
-import csv
-import io
 import os
 
 import streamlit as st
 
 from dashboard import show
-from dashboard.warehouse import NotAllowedError, NotBuiltError, Result, ask, role
+from dashboard.warehouse import NotAllowedError, NotBuiltError, Result, as_csv, ask, role
 from orchestrate.project import Answer, recall
 
 SOURCE = "adventure_works"
@@ -19,60 +17,66 @@ def answers() -> list[Answer]:
     known = recall(os.environ.get("DASHBOARD_CODE", ""))
     if known is None:
         raise NotBuiltError(
-            "The questions of this state of the code are not compiled yet: `make run` does it."
+            "The questions of this state of the code are not compiled yet: `make run` does it, and "
+            "`make dashboard` shows them."
         )
-    return [answer for answer in known.answers if answer.name[:1] == "q"]
-
-
-def as_csv(found: Result) -> str:
-    """Returns all rows as CSV; numbers as PostgreSQL has them, to the last digit."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(found.columns)
-    writer.writerows(row.values() for row in found.rows)
-    return text.getvalue()
+    return [answer for answer in known.answers if answer.name.startswith("q")]
 
 
 def show_answer(answer: Answer) -> None:
     """Shows a question, the first rows of its answer, and its SQL."""
-    number, _, name = answer.name.partition("_")
-    st.subheader(f"{number[1:]}. {answer.description.strip()}")
+    number = answer.name.partition("_")[0].removeprefix("q")
+    st.subheader(answer.description.strip())
+    sql = answer.sql.strip()
     with show.told():
         try:
-            # The SQL has no parameters: a % in it is a %.
-            found = ask(answer.sql.replace("%", "%%"))
-        except NotAllowedError as error:
-            with st.expander(f"SQL: question {number[1:]}"):
-                st.code(f"{answer.sql.strip()};", language="sql")
-            raise NotAllowedError(
-                f"This answer names persons, whom the role `{role()}` may not see. Whoever may runs "
-                "`make answers`, or the SQL."
-            ) from error
-        forms = {
-            column: (
-                column.replace("_", " "),
-                show.number
-                if any(show.is_number(row[column]) for row in found.rows) and column[-3:] != "_id"
-                else show.text,
+            # It has no parameters: a % in it is a %. Answers may have a row per customer.
+            text = sql.replace("%", "%%")
+            found = ask(
+                f"select *, count(*) over () as all_rows from (\n{text}\n) as answer limit {SHOWN}"  # noqa: S608
             )
+        except NotAllowedError as error:
+            with st.expander(f"SQL: question {number}"):
+                st.code(f"{sql};", language="sql")
+            raise NotAllowedError(
+                f"This answer names persons, whom the role `{role()}` may not see. Whoever may, "
+                "runs `make answers`, or the SQL."
+            ) from error
+        count = found.rows[0]["all_rows"] if found.rows else 0
+        forms = {
+            column: (column.replace("_", " "), _form(column, found))
             for column in found.columns
+            if column != "all_rows"
         }
-        show.table(f"{show.count(len(found.rows))} rows", found.rows, forms, limit=SHOWN)
+        is_cut = count > len(found.rows)
+        show.table(
+            f"{show.count(count)} rows{f', the first {SHOWN}' if is_cut else ''}", found.rows, forms
+        )
         st.download_button(
-            "Download as CSV",
-            lambda: as_csv(found),
+            f"Download all {show.count(count)} rows as CSV",
+            lambda: as_csv(sql),
             file_name=f"{answer.name}.csv",
             mime="text/csv",
-            key=f"csv_{answer.name}",
             on_click="ignore",
-            help=f"All {show.count(len(found.rows))} rows of {name.replace('_', ' ')}.",
         )
-        show.sql(f"question {number[1:]}", found)
+        with st.expander(f"SQL: question {number}"):
+            st.code(f"{sql};", language="sql")
+
+
+def _form(column: str, found: Result) -> show.Format:
+    """Returns how to show a column of which nothing but its name and its values is known."""
+    is_number = any(show.is_number(row[column]) for row in found.rows)
+    return show.number if is_number and not column.endswith("_id") else show.text
 
 
 show.head(
     "The five questions", "What the business asked first, and the answers of today.", [SOURCE]
 )
 with show.told():
-    for each in answers():
-        show_answer(each)
+    found = answers()
+    names = [f"Question {place}" for place in range(1, len(found) + 1)]
+    for tab, each in zip(st.tabs(names, key="question", bind="query-params"), found, strict=True):
+        # What nobody looks at is not asked for.
+        if tab.open:
+            with tab:
+                show_answer(each)

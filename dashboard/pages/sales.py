@@ -26,7 +26,7 @@ class Choice:
                 code for code, name in show.PRODUCT_LINES.items() if name == line
             )
         if territory != show.ALL:
-            self.parameters["territory"] = int(territory.split()[-1])
+            self.parameters["territory"] = int(territory.rsplit(maxsplit=1)[-1])
             self._others.append("territory_id = %(territory)s")
         if channel != show.ALL:
             self.parameters["is_online"] = channel == show.channel(True)
@@ -155,8 +155,8 @@ def per_day(choice: Choice) -> None:
         alt.Tooltip("sales_shown:N", title="Sales"),
         alt.Tooltip("average_shown:N", title=f"Mean of {span} days"),
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=tooltip)
-    days = base.mark_area(opacity=0.3, interpolate="step").encode(
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, tooltip=tooltip)
+    days = base.mark_area(opacity=0.45, interpolate="step").encode(
         y=alt.Y("sales:Q", title="US dollars", axis=alt.Axis(format="~s"))
     )
     average = base.mark_line(strokeWidth=2.5).encode(y="average:Q")
@@ -230,13 +230,13 @@ def by_year(choice: Choice) -> None:
         """,  # noqa: S608
         **choice.parameters,
     )
-    left, right = st.columns(2)
+    left, right = st.columns([2, 3])
     with left:
         rows = show.values(monthly.rows, sales=show.money)
         for row in rows:
             row |= {"month": MONTHS[row["month"] - 1], "year": str(row["year"])}
         drawing = (
-            alt.Chart(alt.Data(values=rows))
+            alt.Chart(alt.InlineData(values=rows))
             .mark_line(point=True)
             .encode(
                 x=alt.X("month:N", sort=MONTHS, title=None, axis=alt.Axis(labelAngle=0)),
@@ -271,7 +271,7 @@ def by_year(choice: Choice) -> None:
 def parts(choice: Choice) -> None:
     """Shows sales by product line, territory and channel."""
     st.subheader("Where sales come from")
-    wanted = {
+    wanted: dict[str, tuple[str, show.Format]] = {
         "product_line": ("By product line", show.line),
         "territory_id": ("By territory of the customer", show.territory),
         "is_online_order": ("By channel", show.channel),
@@ -343,7 +343,8 @@ def best(choice: Choice) -> None:
                 select
                     customer_key,
                     sum(line_total) as sales,
-                    count(distinct sales_order_id) as orders
+                    {"count(*)" if choice.line else "count(case when is_first_of_order then 1 end)"}
+                    as orders
                 from marts_sales.agg_order_sales_by_product_line
                 {choice.where()}
                 group by customer_key
