@@ -48,7 +48,7 @@ def world(country: str, kind: str) -> None:
         {where(country, kind, "longitude is not null", "latitude is not null")}
         group by country, state_province, city
         order by breweries desc, country, state_province, city
-        """,  # noqa: S608 - conditions of this module
+        """,
         country=country,
         kind=kind,
     )
@@ -63,7 +63,7 @@ def world(country: str, kind: str) -> None:
             percentile_cont(0.995) within group (order by latitude) as north
         from marts_breweries.dim_brewery
         {where(country, kind)}
-        """,  # noqa: S608
+        """,
         country=country,
         kind=kind,
     )
@@ -153,7 +153,7 @@ def by_type(country: str, kind: str) -> None:
         from ranked
         where place_rank <= 25
         order by place_rank, brewery_count desc, brewery_type
-        """,  # noqa: S608
+        """,
         country=country,
         kind=kind,
     )
@@ -164,7 +164,7 @@ def by_type(country: str, kind: str) -> None:
         {where(country, kind)}
         group by brewery_type
         order by breweries desc, brewery_type
-        """,  # noqa: S608
+        """,
         country=country,
         kind=kind,
     )

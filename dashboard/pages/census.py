@@ -85,7 +85,7 @@ def incomes(view: str, way: str) -> None:
             income.weight_above_50k
         from marts_census.{relation} as income
         {order}
-        """  # noqa: S608 - names of this module
+        """
     )
     rows = show.values(
         found.rows, share=show.percent, response_count=show.count, weight_total=show.count

@@ -32,7 +32,7 @@ def per_day(kind: str) -> None:
         from marts_condominium.agg_daily_transactions_by_property_type
         {"" if kind == show.ALL else "where property_type = %(kind)s"}
         order by transaction_date nulls last, property_type
-        """,  # noqa: S608 - conditions of this module
+        """,
         kind=kind,
     )
     rows = show.values(

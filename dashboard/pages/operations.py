@@ -91,7 +91,7 @@ def rejected() -> None:
         where is_current {condition}
         order by loaded_at desc, source, file, line_number
         limit 1000
-        """,  # noqa: S608 - conditions of this module
+        """,
         source=source,
     )
     show.table(
@@ -117,7 +117,7 @@ def rejected() -> None:
                         from quality.dq_{name}_rejected_values
                         order by source_file, source_line, column_name
                         limit 1000
-                        """  # noqa: S608
+                        """
                     )
                 )
             except NotBuiltError:
@@ -153,7 +153,7 @@ def durations() -> None:
         where seconds is not null {"" if kind == show.ALL else "and kind = %(kind)s"}
         order by run_id desc
         limit 300
-        """,  # noqa: S608
+        """,
         kind=kind,
     )
     rows = show.values(found.rows, seconds=show.seconds, started_at=show.moment)

@@ -33,7 +33,7 @@ def show_answer(answer: Answer) -> None:
             # It has no parameters: a % in it is a %. Answers may have a row per customer.
             text = sql.replace("%", "%%")
             found = ask(
-                f"select *, count(*) over () as all_rows from (\n{text}\n) as answer limit {SHOWN}"  # noqa: S608
+                f"select *, count(*) over () as all_rows from (\n{text}\n) as answer limit {SHOWN}"
             )
         except NotAllowedError as error:
             with st.expander(f"SQL: question {number}"):

@@ -88,7 +88,7 @@ def totals(choice: Choice) -> None:
             sum(line_total) / nullif({choice.orders}, 0) as sales_per_order
         from marts_sales.agg_daily_sales_by_product_line
         {choice.where()}
-        """,  # noqa: S608 - conditions of this module
+        """,
         **choice.parameters,
     )
     row = found.first
@@ -145,7 +145,7 @@ def per_day(choice: Choice) -> None:
         from averaged
         {f"where day between '{choice.year}-01-01' and '{choice.year}-12-31'" if shown else ""}
         order by day
-        """,  # noqa: S608
+        """,
         **choice.parameters,
     )
     rows = show.values(found.rows, sales=show.money, average=show.money)
@@ -180,7 +180,7 @@ def by_year(choice: Choice) -> None:
         {choice.where(years=False)}
         group by year, month
         order by year, month
-        """,  # noqa: S608
+        """,
         **choice.parameters,
     )
     yearly = ask(
@@ -227,7 +227,7 @@ def by_year(choice: Choice) -> None:
         from years
         left join before on years.year = before.year
         order by year
-        """,  # noqa: S608
+        """,
         **choice.parameters,
     )
     left, right = st.columns([2, 3])
@@ -285,7 +285,7 @@ def parts(choice: Choice) -> None:
             {choice.where()}
             group by {column}
             order by sales desc nulls last
-            """,  # noqa: S608
+            """,
             **choice.parameters,
         )
         results.append(found)
@@ -321,7 +321,7 @@ def best(choice: Choice) -> None:
             group by products.product_key, products.product_name, products.product_number
             order by sales desc nulls last, products.product_key
             limit 10
-            """,  # noqa: S608
+            """,
             **choice.parameters,
         )
         show.table(
@@ -362,7 +362,7 @@ def best(choice: Choice) -> None:
             inner join marts_sales.dim_customer_masked as customers
                 on best.customer_key = customers.customer_key
             order by best.sales desc nulls last, customers.customer_key
-            """,  # noqa: S608
+            """,
             **choice.parameters,
         )
         show.table(
