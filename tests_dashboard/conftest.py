@@ -79,12 +79,16 @@ def variables(tmp_path_factory: pytest.TempPathFactory, server: dict[str, str]) 
 
 @pytest.fixture(scope="session")
 def built(variables: dict[str, str]) -> dict[str, str]:
-    """A small sample, loaded and built by the command that people use. One line of it is broken."""
+    """A small sample with a torn line and a wrong age, loaded and built by `make run`'s command."""
     bucket = Path(variables["BUCKET_URL"])
     bucket.mkdir()
     generate(SCALE, bucket)
     with next(bucket.rglob("Sales.SalesOrderDetail.csv")).open("ab") as file:
         file.write(b"torn line of somebody called Ada\r\n")
+    census = next(bucket.rglob("Adult.data"))
+    first, _, rest = census.read_bytes().partition(b"\n")
+    # An age that is no number.
+    census.write_bytes(b"old" + first[first.index(b",") :] + b"\n" + rest)
     done = subprocess.run(
         [PYTHON, "-m", "orchestrate", "run"],
         cwd=ROOT,

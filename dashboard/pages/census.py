@@ -55,9 +55,9 @@ def totals(is_weighted: bool) -> None:
             show.count(row["distinct_responses"]),
             "Without those that say the same as an earlier one in every column.",
         ),
-        "People they stand for": (
+        "Sum of weights": (
             show.count(row["weight"]),
-            "The sum of the weights of the census bureau.",
+            "Each answer weighs as many people as the bureau says that it stands for.",
         ),
         "Above $50,000": (
             show.percent(share["weighted_share" if is_weighted else "share"]),
@@ -106,7 +106,7 @@ def incomes(view: str, way: str) -> None:
                 alt.Tooltip("part:N", title=view),
                 alt.Tooltip("share_shown:N", title="Share"),
                 alt.Tooltip("response_count_shown:N", title="Answers"),
-                alt.Tooltip("weight_total_shown:N", title="People they stand for"),
+                alt.Tooltip("weight_total_shown:N", title="Weight"),
             ],
         )
         .properties(height=max(120, 26 * len(rows) + 50))
@@ -123,7 +123,7 @@ def incomes(view: str, way: str) -> None:
                 "share": ("Above $50,000", show.percent),
                 "response_count": ("Answers", show.count),
                 "above_50k_count": ("of them above", show.count),
-                "weight_total": ("People", show.count),
+                "weight_total": ("Weight", show.count),
             },
         )
     show.sql(f"incomes by {view.lower()}", found)

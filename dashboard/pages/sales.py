@@ -135,13 +135,13 @@ def per_day(choice: Choice) -> None:
             select
                 day,
                 sales,
-                avg(sales) over (
-                    order by day rows between {span - 1} preceding and current row
-                ) as average
+                avg(sales) over recent as average,
+                count(*) over recent as day_count
             from days
+            window recent as (order by day rows between {span - 1} preceding and current row)
         )
 
-        select day, sales, round(average, 2) as average
+        select day, sales, case when day_count = {span} then round(average, 2) end as average
         from averaged
         {f"where day between '{choice.year}-01-01' and '{choice.year}-12-31'" if shown else ""}
         order by day
