@@ -119,9 +119,8 @@ def day(value: date | None) -> str:
 
 def state(value: str | None) -> str:
     """Returns a state with a sign, for those who tell no colours apart."""
-    return {"good": "✓ good", "warns": "! warns", "failed": "✗ failed"}.get(
-        value or "", text(value)
-    )
+    signs = {"good": "✓", "warns": "!", "failed": "✗", "stale": "✗"}
+    return f"{signs.get(value or '', '')} {text(value)}".strip()
 
 
 def line(value: str | None) -> str:

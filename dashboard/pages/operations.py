@@ -1,10 +1,14 @@
 """Operations: how loads, tests and runs are; what was rejected, and where; what takes long."""
 
+import os
+from decimal import Decimal
+
 import altair as alt
 import streamlit as st
 
 from dashboard import show
 from dashboard.warehouse import NotBuiltError, Result, ask, sources
+from orchestrate.project import recall
 
 # Where rejected values are listed; readers see where they are, not what they say.
 REJECTED_VALUES = ("adventure_works", "census", "condominium", "open_brewery")
@@ -32,14 +36,24 @@ def health() -> None:
         order by failure_count desc, source
         """
     )
+    known = recall(os.environ.get("DASHBOARD_CODE", ""))
+    allowed = known.allowed if known else {}
+    rows = []
+    for row in found.rows:
+        # Of the feed that is to be the freshest, in hours.
+        limit = min(allowed.get(row["source"], {}).values(), default=None)
+        hours = None if limit is None else Decimal(limit) / 3600
+        is_stale = hours is not None and row["hours_since_load"] > hours
+        rows.append(row | {"allowed": hours} | ({"state": "stale"} if is_stale else {}))
     show.table(
         "How each source is now",
-        found.rows,
+        rows,
         {
             "source": ("Source", show.text),
             "state": ("State", show.state),
             "loaded_at": ("Last load", show.moment),
             "hours_since_load": ("Hours ago", show.number),
+            "allowed": ("Stale after", show.number),
             "built_at": ("Last build", show.moment),
             "row_count": ("Rows", show.count),
             "rejected_count": ("Rejected rows", show.count),
