@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
 # A tenth of AdventureWorks: enough for the pictures, and built in half a minute.
 SCALE = 0.1
+# A folder with the real files instead, for whoever has them.
+REAL_DATA = os.environ.get("REAL_DATA", "")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -69,7 +71,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory, server: dict[str, str]) 
     return {
         **kept,
         **server,
-        "BUCKET_URL": str(home / "bucket"),
+        "BUCKET_URL": REAL_DATA or str(home / "bucket"),
         "DLT_DATA_DIR": str(home / "dlt"),
         "DBT_TARGET_PATH": str(home / "target"),
         "DBT_LOG_PATH": str(home / "logs"),
@@ -77,10 +79,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory, server: dict[str, str]) 
     }
 
 
-@pytest.fixture(scope="session")
-def built(variables: dict[str, str]) -> dict[str, str]:
-    """A small sample with a torn line and a wrong age, loaded and built by `make run`'s command."""
-    bucket = Path(variables["BUCKET_URL"])
+def make_sample(bucket: Path) -> None:
+    """Writes a small sample, with a torn line and a wrong age."""
     bucket.mkdir()
     generate(SCALE, bucket)
     with next(bucket.rglob("Sales.SalesOrderDetail.csv")).open("ab") as file:
@@ -89,6 +89,13 @@ def built(variables: dict[str, str]) -> dict[str, str]:
     first, _, rest = census.read_bytes().partition(b"\n")
     # An age that is no number.
     census.write_bytes(b"old" + first[first.index(b",") :] + b"\n" + rest)
+
+
+@pytest.fixture(scope="session")
+def built(variables: dict[str, str]) -> dict[str, str]:
+    """The sample, or the real files, loaded and built by `make run`'s command."""
+    if not REAL_DATA:
+        make_sample(Path(variables["BUCKET_URL"]))
     done = subprocess.run(
         [PYTHON, "-m", "orchestrate", "run"],
         cwd=ROOT,

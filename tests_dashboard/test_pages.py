@@ -134,11 +134,11 @@ def test_a_filter_is_in_the_url_and_every_figure_follows_it(
         inner join marts_sales.dim_product using (product_key)
         inner join marts_sales.dim_customer using (customer_key)
         where
-            order_date between '2013-01-01' and '2013-12-31'
+            order_date between '2011-01-01' and '2011-12-31'
             and product_line = 'R'
             and not is_online_order
     """
-    page.goto(f"{address}/?year=2013&line=Road")
+    page.goto(f"{address}/?year=2011&line=Road")
     settle(page)
     page.get_by_test_id("stSelectbox").filter(has_text="Channel").get_by_role("combobox").click()
     page.get_by_role("option", name="Sales person").click()
@@ -153,7 +153,7 @@ def test_a_filter_is_in_the_url_and_every_figure_follows_it(
     )
     expect(page.get_by_test_id("stMetricValue").first).to_have_text(sales)
     settle(page)
-    assert "year=2013" in page.url
+    assert "year=2011" in page.url
     assert metric(page, "Orders") == orders
     assert [row[1:] for row in table(page, "The ten with the highest sales")] == [
         list(row)
@@ -245,7 +245,7 @@ def test_an_order_is_found_by_its_number(page: Page, address: str, query: Query)
 def test_the_sql_of_a_figure_is_shown_and_runs_as_it_stands(
     page: Page, address: str, query: Query
 ) -> None:
-    page.goto(f"{address}/?year=2013&territory=Territory%201")
+    page.goto(f"{address}/?year=2011&territory=Territory%201")
     settle(page)
     summary = page.get_by_text("SQL: totals", exact=True)
     summary.click()
@@ -360,6 +360,7 @@ def test_each_question_has_its_answer_its_sql_and_a_file(
         assert lines[1] == ",".join("" if value is None else str(value) for value in rows[0])
 
 
+@pytest.mark.skipif(bool(os.environ.get("REAL_DATA")), reason="the sample has what is rejected")
 def test_operations_say_where_what_was_rejected_but_not_what_it_says(
     page: Page, address: str, query: Query
 ) -> None:
