@@ -12,6 +12,8 @@ WRAPPERS := $(addprefix local/bin/,dbt dlt mf psql sqlfluff)
 # MetricFlow, which few people need.
 AIRFLOW := .venv-airflow
 METRICS := .venv-metrics
+# So has the dashboard: pandas and a browser's driver are nobody else's.
+DASHBOARD := .venv-dashboard
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -26,7 +28,7 @@ export QUERY = $(value Q)
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
 	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
-	metrics-setup metrics-test lock clean
+	metrics-setup metrics-test dashboard dashboard-test screenshots lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -177,6 +179,16 @@ metrics-setup: setup $(METRICS)/.metrics
 
 metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
 	@$(PY) -m pytest tests_metrics
+# Who it acts as: DASHBOARD_ROLE, by default reader. Where: DASHBOARD_PORT. See docs/dashboard.md.
+dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.0.1:8501
+	@exec $(PY) -m dashboard
+
+dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboard in a browser (Chromium)
+	@$(VENV)/bin/mypy --python-executable $(DASHBOARD)/bin/python dashboard tests_dashboard
+	@$(DASHBOARD)/bin/python -m pytest tests_dashboard
+
+screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
+	@SCREENSHOTS=docs/img $(DASHBOARD)/bin/python -m pytest tests_dashboard/test_pages.py
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
@@ -191,11 +203,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-deploy.lock
 	@$(RESOLVE) requirements-metrics.in --constraint requirements-dev.lock \
 		--output-file requirements-metrics.lock
+	@$(RESOLVE) requirements-dashboard.in --constraint requirements-dev.lock \
+		--output-file requirements-dashboard.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -206,9 +220,10 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 $(METRICS)/.metrics: requirements-metrics.lock
+$(DASHBOARD)/.dashboard: requirements-dashboard.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 $(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(METRICS)/.metrics \
-		$(PACKAGES):
+		$(DASHBOARD)/.dashboard $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -248,6 +263,11 @@ $(METRICS)/.metrics: requirements-metrics.lock
 	@$(METRICS)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(METRICS)
 	@$(METRICS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-metrics.lock
+$(DASHBOARD)/.dashboard: requirements-dashboard.lock
+	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
+	@$(DASHBOARD)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DASHBOARD)
+	@$(DASHBOARD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-dashboard.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

@@ -83,6 +83,7 @@ def staffed(
         dbt(
             users["transformer"],
             *("--write-json", "build", "--select", f"@source:{SOURCE}"),
+            "+path:models/marts/operations",
             *("--exclude-resource-type", *without),
             target=target / "target",
         )

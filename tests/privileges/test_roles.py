@@ -131,6 +131,31 @@ def test_a_reader_reads_what_dbt_grants_and_nothing_else(
 
 
 @pytest.mark.warehouse
+@pytest.mark.parametrize(
+    ("relation", "hidden"),
+    [
+        ("quality.dq_adventure_works_rejected_values", {"record_key", "value"}),
+        ("marts_operations.fact_run", {"message"}),
+        ("marts_operations.fact_load", {"error"}),
+    ],
+)
+def test_of_what_may_quote_a_value_a_reader_reads_the_other_columns(
+    staffed: Staffed, rows_of: RowsOf, relation: str, hidden: set[str]
+) -> None:
+    columns = {
+        name
+        for (name,) in rows_of(
+            staffed.administrator,
+            "select attname from pg_attribute "
+            f"where attrelid = '{relation}'::regclass and attnum > 0",
+        )
+    }
+    reader = staffed.users["reader"]
+    assert {name for name in columns if refused(reader, f"select {name} from {relation}")} == hidden
+    assert not refused(reader, f"select count(*) from {relation}")
+
+
+@pytest.mark.warehouse
 def test_nothing_that_a_reader_reads_is_personal(staffed: Staffed) -> None:
     personal = personal_columns(staffed.manifest)
     assert {"first_name", "full_name", "birth_date"} <= personal["model.elt_warehouse.dim_person"]

@@ -14,7 +14,9 @@ nodes as (
 
     select
         sources,
+        kind,
         status,
+        recorded_at,
         row_number() over (partition by node order by run_id desc, recorded_at desc) as age_rank
     from {{ ref('stg_audit__run_nodes') }}
     -- What a failure kept from running says nothing of itself.
@@ -27,6 +29,8 @@ findings as (
     -- How each load, model and test ended when it last ran.
     select
         files.source,
+        max(case when nodes.kind = 'model' and nodes.status = 'success' then nodes.recorded_at end)
+            as built_at,
         count(case when nodes.status = 'warn' then 1 end) as warning_count,
         count(case when nodes.status in ('fail', 'error', 'runtime error') then 1 end)
             as failure_count
@@ -43,6 +47,7 @@ final as (
     select
         files.source,
         files.loaded_at,
+        findings.built_at,
         {{ seconds_between('files.loaded_at', 'current_timestamp') }} / 3600 as hours_since_load,
         cast(files.row_count as bigint) as row_count,
         cast(files.rejected_count as bigint) as rejected_count,
