@@ -157,6 +157,7 @@ lint-template: $(DEPLOY)/.test
 
 deploy-test: lambda lint-template ## Test the function, its package and the template on a mock of AWS
 	@$(DEPLOY)/bin/python -m pytest -n 2 --dist loadfile tests/deploy
+
 airflow: airflow-setup ## Run Airflow with the DAG in dags/ on http://127.0.0.1:8081
 	@exec $(PYTHON) local/bin/airflow_server.py
 
@@ -179,6 +180,7 @@ metrics-setup: setup $(METRICS)/.metrics
 
 metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
 	@$(PY) -m pytest tests_metrics
+
 # Who it acts as: DASHBOARD_ROLE, by default reader. Where: DASHBOARD_PORT. See docs/dashboard.md.
 dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.0.1:8501
 	@exec $(PY) -m dashboard
@@ -251,6 +253,8 @@ $(DEPLOY)/.test: requirements-deploy.lock
 	@$(DEPLOY)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DEPLOY)
 	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-deploy.lock
+	@touch $@
+
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 	@echo "Installing Airflow into $(AIRFLOW) (once, about a minute) ..."
 	@$(AIRFLOW)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(AIRFLOW)
@@ -263,6 +267,8 @@ $(METRICS)/.metrics: requirements-metrics.lock
 	@$(METRICS)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(METRICS)
 	@$(METRICS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-metrics.lock
+	@touch $@
+
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
 	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
 	@$(DASHBOARD)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DASHBOARD)
