@@ -7,11 +7,13 @@ RESOLVE := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-ver
 PACKAGES := dbt_packages/dbt_utils/dbt_project.yml
 DBT_UTILS := $(wildcard local/dbt_utils/* local/dbt_utils/macros/*)
 # dbt, dlt, psql and sqlfluff that know this clone's server.
-WRAPPERS := $(addprefix local/bin/,dbt dlt psql sqlfluff)
-# Airflow has an environment of its own: it and dbt want different versions of much.
+WRAPPERS := $(addprefix local/bin/,dbt dlt mf psql sqlfluff)
+# Airflow has an environment of its own: it and dbt want different versions of much. So has
+# MetricFlow, which few people need.
 AIRFLOW := .venv-airflow
 # So has the dashboard: pandas and a browser's driver are nobody else's.
 DASHBOARD := .venv-dashboard
+METRICS := .venv-metrics
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -24,9 +26,9 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs bench airflow airflow-setup airflow-test lambda \
-	deploy destroy deploy-tables deploy-test mock-aws lint-template dashboard dashboard-test \
-	screenshots lock clean
+	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
+	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
+	metrics-setup metrics-test dashboard dashboard-test screenshots lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -99,8 +101,8 @@ roles: setup ## Make the roles loader, transformer and reader on the server that
 down: setup ## Stop PostgreSQL
 	@$(PY) -m local down
 
-answers: setup ## Print the answers from what is built
-	@$(PY) -m orchestrate answers
+answers: setup ## Print the answers from what is built, or write them (FORMAT=csv|json|html OUT=folder)
+	@$(PY) -m orchestrate answers $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
 
 status: setup ## Say how each source and the last runs are; exit code 1 if anything is wrong
 	@$(PY) -m orchestrate status
@@ -115,6 +117,14 @@ psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."
 docs: setup ## Build the lineage and documentation site and serve it on http://localhost:8080
 	@$(VENV)/bin/dbt docs generate
 	@$(VENV)/bin/dbt docs serve --no-browser --host 127.0.0.1 --port 8080
+
+docs-publish: setup ## Publish that site to the lake: LAKE_URL/docs/index.html
+	@$(VENV)/bin/dbt --quiet docs generate --static
+	@$(PY) -m lake docs target
+
+erd: setup $(VENV)/.test ## Draw the tables and the lineage anew: docs/diagrams.md, docs/diagrams/
+	@$(VENV)/bin/dbt --quiet parse
+	@$(PY) -m tests.diagrams target/manifest.json
 
 # The warehouse on AWS: deploy/README.md. What tests it is in an environment of its own.
 DEPLOY := .venv-deploy
@@ -172,6 +182,15 @@ dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboar
 screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
 	@SCREENSHOTS=docs/img $(DASHBOARD)/bin/python -m pytest tests_dashboard/test_pages.py
 
+metrics: metrics-setup ## Ask for metrics: make metrics Q="--metrics orders --group-by metric_time__month"
+	@if [ -n "$$QUERY" ]; then local/bin/mf query --decimals 4 $(value Q); \
+	else local/bin/mf list metrics; fi
+
+metrics-setup: setup $(METRICS)/.metrics
+
+metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
+	@$(PY) -m pytest tests_metrics
+
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
 	@$(RESOLVE) requirements-dev.in --override requirements-overrides.in \
@@ -185,11 +204,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-deploy.lock
 	@$(RESOLVE) requirements-dashboard.in --constraint requirements-dev.lock \
 		--output-file requirements-dashboard.lock
+	@$(RESOLVE) requirements-metrics.in --constraint requirements-dev.lock \
+		--output-file requirements-metrics.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(DASHBOARD) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -200,9 +221,10 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
+$(METRICS)/.metrics: requirements-metrics.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(DASHBOARD)/.dashboard \
-	$(PACKAGES):
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(METRICS)/.metrics \
+		$(DASHBOARD)/.dashboard $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -242,6 +264,13 @@ $(DASHBOARD)/.dashboard: requirements-dashboard.lock
 	@$(DASHBOARD)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DASHBOARD)
 	@$(DASHBOARD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		-r requirements-dashboard.lock
+	@touch $@
+
+$(METRICS)/.metrics: requirements-metrics.lock
+	@echo "Installing MetricFlow into $(METRICS) (once, about half a minute) ..."
+	@$(METRICS)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(METRICS)
+	@$(METRICS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-metrics.lock
 	@touch $@
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -329,14 +330,19 @@ class S3Bucket:
         The parts of a file with a known digest that an interrupted upload brought are kept.
         """
         metadata = {"sha256": sha256} if sha256 else {}
+        options: dict[str, Any] = {"Metadata": metadata}
+        # A browser shows a page that is called one, and downloads everything else.
+        kind, encoding = guess_type(key)
+        if kind and not encoding:
+            options["ContentType"] = kind
         name, whole_key = self._name, self._prefix + key
         with self._errors(f"{self.url}/{key}"):
             if not isinstance(content, Path):
-                self._client.put_object(Bucket=name, Key=whole_key, Body=content, Metadata=metadata)
+                self._client.put_object(Bucket=name, Key=whole_key, Body=content, **options)
             elif sha256 and content.stat().st_size > PART_BYTES:
                 self._put_missing_parts(whole_key, content, metadata)
             else:
-                self._client.upload_file(str(content), name, whole_key, {"Metadata": metadata})
+                self._client.upload_file(str(content), name, whole_key, options)
             return self._head(key)
 
     def _put_missing_parts(self, key: str, path: Path, metadata: dict[str, str]) -> None:

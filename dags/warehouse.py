@@ -198,8 +198,8 @@ with DAG(
                 bash_command=f".venv/bin/python -m extract load {name}",
                 cwd=str(ROOT),
                 pool=f"load_{name}",  # of one slot: loads of a source never overlap
+                # After Airflow's default_task_retry_delay, then after twice that.
                 retries=2,
-                retry_delay=timedelta(seconds=10),
                 retry_exponential_backoff=2,
                 max_retry_delay=timedelta(minutes=5),
                 execution_timeout=timedelta(hours=1),

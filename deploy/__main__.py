@@ -3,28 +3,41 @@
 import argparse
 import sys
 
+from common.commands import add_command, new_parser
 from common.errors import ConfigurationError, exit_codes
 from deploy.package import build, package_path
 from deploy.stack import Stack
 
 
-@exit_codes()
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("package", help="build the function's package")
-    apply_command = commands.add_parser("apply", help="make or change a stack, after a question")
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    program = new_parser("deploy", __doc__, "apply elt-warehouse")
+    commands = program.add_subparsers(dest="command", required=True)
+    add_command(commands, "package", "build the function's package")
+    apply_command = add_command(
+        commands,
+        "apply",
+        "make or change a stack, after a question",
+        "elt-warehouse AlertEmail=team@example.com",
+    )
     apply_command.add_argument("stack")
     apply_command.add_argument(
         "parameters", nargs="*", metavar="NAME=VALUE", help="of the template, such as AlertEmail=…"
     )
-    destroy_command = commands.add_parser("destroy", help="remove a stack; its data stays")
+    destroy_command = add_command(
+        commands, "destroy", "remove a stack; its data stays", "elt-warehouse --data keep"
+    )
     destroy_command.add_argument("stack")
     destroy_command.add_argument(
         "--data", choices=["keep", "delete"], default="keep", help="of the buckets (keep)"
     )
-    options = parser.parse_args(arguments)
+    return program
+
+
+@exit_codes()
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
+    options = parser().parse_args(arguments)
     if options.command == "destroy":
         return 0 if Stack(options.stack).destroy(options.data == "delete") else 1
     parameters = dict(map(_parameter, getattr(options, "parameters", ())))

@@ -1,4 +1,4 @@
-"""Command line: `python -m extract load [SOURCE ...] | upload FOLDER SOURCE | status`."""
+"""Command line: `python -m extract suggest PLACE | load [SOURCE ...] | upload … | status`."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
+from common.commands import add_command, new_parser
 from common.errors import ConfigurationError, LoadError, exit_codes
 from common.progress import Progress
 from common.runs import recorded
@@ -54,26 +55,57 @@ def describe_upload(result: UploadResult) -> list[str]:
     return [*lines, f"  {count} uploaded to {result.url}, {size:,} bytes"]
 
 
-@exit_codes()
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if a load failed, 2 on wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m extract", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    load_command = commands.add_parser("load", help="load new and changed files")
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    program = new_parser("extract", __doc__, "load adventure_works")
+    commands = program.add_subparsers(dest="command", required=True)
+    load_command = add_command(
+        commands, "load", "load new and changed files", "adventure_works census"
+    )
     load_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
     load_command.add_argument(
         "--accept-smaller",
         action="store_true",
         help="take files that hold far fewer rows than before (see min_share in sources.yml)",
     )
-    upload_command = commands.add_parser("upload", help="put files into a source's bucket")
+    upload_command = add_command(
+        commands, "upload", "put files into a source's bucket", "~/exports/census census"
+    )
     upload_command.add_argument("folder", metavar="FOLDER", type=Path)
     upload_command.add_argument("source", metavar="SOURCE")
-    commands.add_parser("status", help="show what is loaded")
-    options = parser.parse_args(arguments)
+    suggest_command = add_command(
+        commands,
+        "suggest",
+        "look at files, and write the source that they make into the project",
+        "~/exports/meters --source meters",
+    )
+    suggest_command.add_argument("place", metavar="PATH_OR_URL", help="a file, folder or s3:// URL")
+    suggest_command.add_argument("--source", required=True, metavar="NAME")
+    suggest_command.add_argument(
+        "--force", action="store_true", help="overwrite a source of that name, and its models"
+    )
+    add_command(commands, "status", "show what is loaded")
+    return program
+
+
+@exit_codes()
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if a load failed, 2 on wrong usage."""
+    options = parser().parse_args(arguments)
     if options.command == "status":
         with local_defaults():
             _status()
+    elif options.command == "suggest":
+        from extract.suggest import suggest
+
+        with local_defaults():
+            suggest(
+                options.place,
+                options.source,
+                find_warehouse(),
+                Console(width=None if sys.stdout.isatty() else 160),
+                options.force,
+            )
     elif options.command == "upload":
         # Into no sample: whoever uploads says where to (BUCKET_URL).
         (source,) = select(read_sources(), [options.source])

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -46,7 +47,18 @@ def _share(value: Any) -> float:
     return share
 
 
+_NAMES = "names are snake_case, at most 40 characters"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigurationError for what cannot be the name of a source."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise ConfigurationError(f"{name}: {_NAMES}") from error
+
+
 Share = Annotated[float, BeforeValidator(_share)]
 
 
@@ -244,5 +256,5 @@ def _describe(error: Any) -> str:
     elif error["type"] == "missing":
         message = f"{key!r} is missing"
     elif error["type"] == "string_pattern_mismatch":
-        message = f"{key}: names are snake_case, at most 40 characters"
+        message = f"{key}: {_NAMES}"
     return ": ".join([*place, message])

@@ -31,7 +31,7 @@ LINEAGE = (FILE_ID, SOURCE_FILE, LINE, ROW, LOAD_ID, LOADED_AT, IS_CHANGE)
 # PostgreSQL takes 1,600.
 _MOST_COLUMNS = 1600 - len(LINEAGE)
 _SYSTEM_COLUMNS = ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
-_BYTE_ORDER_MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -153,6 +153,17 @@ class PlainLines:
         return len(pieces) % 2 == 0 or not edges <= {b"", b"\r", b"\n", delimiter}
 
 
+def read_fields(path: Path, where: str, file_format: Format) -> Iterator[tuple[str, list[str]]]:
+    """Yields each record of a file whose columns nobody knows yet, the header too.
+
+    That is its first line, and its values, however many; none of a record that is broken.
+    """
+    with _open_text(path, where, file_format) as text:
+        lines, splitter = _Lines(text, where), _Splitter(file_format)
+        for _, content in lines.with_content(file_format):
+            yield content, _read_one(splitter, lines, content)[0]
+
+
 def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
     """Opens a file so that its lines end where those of its kind do, and no byte is lost.
 
@@ -163,7 +174,7 @@ def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
         start = file.read(_HEADER_LIMIT)
     if not start:
         raise LoadError(f"{where}: is empty, not even a header line")
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if start.startswith(mark) and not declared.startswith(encoding):
             raise LoadError(f"{where}: is {encoding}, but {file_format.encoding} was declared")
     encoding = "utf-8-sig" if declared == "utf-8" else declared

@@ -1,4 +1,4 @@
-"""Command line: `python -m lake publish [TABLE ...]`, `status` and `catalog TEMPLATE`."""
+"""Command line: `python -m lake publish [TABLE ...]`, `status`, `docs TARGET`, `catalog FILE`."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
+from common.commands import add_command, new_parser
 from common.errors import exit_codes
 from common.progress import Progress
 from common.runs import Node, recorded
@@ -16,6 +17,7 @@ from common.warehouse import find_warehouse
 from lake import catalog
 from lake.declaration import read_tables, select
 from lake.publish import Lake, TableResult, open_lake, publish, published
+from lake.site import publish_site
 from lake.snapshot import READER
 from local.defaults import local_defaults
 
@@ -42,19 +44,28 @@ def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list
     return lines
 
 
-@exit_codes()
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if a publish failed, 2 on wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m lake", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    publish_command = commands.add_parser("publish", help="publish what changed")
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    program = new_parser("lake", __doc__, "publish")
+    commands = program.add_subparsers(dest="command", required=True)
+    publish_command = add_command(commands, "publish", "publish what changed", "sales silver/sales")
     publish_command.add_argument(
         "tables", nargs="*", metavar="TABLE", help="such as sales or silver/sales; default: all"
     )
-    commands.add_parser("status", help="show what the lake has")
-    catalog_command = commands.add_parser("catalog", help="write the tables, as AWS Glue has them")
+    add_command(commands, "status", "show what the lake has")
+    docs_command = add_command(commands, "docs", "publish dbt's documentation site", "target")
+    docs_command.add_argument("target", type=Path, help="where dbt docs generate --static wrote it")
+    catalog_command = add_command(
+        commands, "catalog", "write the tables, as AWS Glue has them", "deploy/template.yaml"
+    )
     catalog_command.add_argument("template", type=Path, help="a CloudFormation template")
-    options = parser.parse_args(arguments)
+    return program
+
+
+@exit_codes()
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if a publish failed, 2 on wrong usage."""
+    options = parser().parse_args(arguments)
     tables = read_tables()
     if options.command == "catalog":
         catalog.write(tables, options.template)
@@ -62,6 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "status":
         with local_defaults(database=False):
             _status(open_lake())
+        return 0
+    if options.command == "docs":
+        with local_defaults(database=False):
+            print(f"  documentation published: {publish_site(options.target, open_lake())}")
         return 0
     wanted = select(tables, options.tables)
     with local_defaults(), Progress() as progress:

@@ -5,23 +5,34 @@ import os
 import sys
 from pathlib import Path
 
+from common.commands import add_command, new_parser
 from local.packages import install_packages
 from local.postgres import ServerError, this_clone
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start this clone's PostgreSQL and leave it running")
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    program = new_parser("local", __doc__, "up")
+    commands = program.add_subparsers(dest="command", required=True)
+    up = add_command(commands, "up", "start this clone's PostgreSQL and leave it running")
     up.add_argument("--quiet", action="store_true", help="say nothing if all is well")
-    down = commands.add_parser("down", help="stop it")
+    down = add_command(commands, "down", "stop it", "--delete")
     down.add_argument("--delete", action="store_true", help="and delete its data")
-    commands.add_parser("packages", help="install the dbt packages")
-    sample = commands.add_parser("sample", help="write sample files in the sources' own formats")
+    add_command(commands, "packages", "install the dbt packages")
+    sample = add_command(
+        commands,
+        "sample",
+        "write sample files in the sources' own formats",
+        "--scale 0.1 --out bucket",
+    )
     sample.add_argument("--scale", type=float, default=1.0, help="1 = AdventureWorks' row counts")
     sample.add_argument("--out", type=Path, required=True, help="folder to write into")
-    options = parser.parse_args(arguments)
+    return program
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if it failed, 2 on wrong usage."""
+    options = parser().parse_args(arguments)
     try:
         if options.command == "up":
             _up(quiet=options.quiet)

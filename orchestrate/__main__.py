@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.commands import add_command, new_parser
 from common.errors import ConfigurationError, exit_codes
 from common.runs import recorded
 from common.warehouse import Warehouse, find_warehouse
@@ -16,20 +17,20 @@ from extract.declaration import Source, read_sources
 from local.defaults import local_defaults
 from orchestrate.answers import print_answers
 from orchestrate.artifacts import read_nodes
-from orchestrate.console import new_console
+from orchestrate.console import new_console, say
 from orchestrate.errors import DbtError
+from orchestrate.export import FORMATS, export
 from orchestrate.health import alert, print_status
 from orchestrate.project import code_digest, recall
 from orchestrate.run import run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 
-@exit_codes(DbtError)
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0 when done, 1 if a load or build failed, 2 on wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m orchestrate", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run_command = commands.add_parser("run", help="load, dbt build, answers")
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    program = new_parser("orchestrate", __doc__, "run adventure_works")
+    commands = program.add_subparsers(dest="command", required=True)
+    run_command = add_command(commands, "run", "load, dbt build, answers", "adventure_works --full")
     run_command.add_argument("sources", nargs="*", metavar="SOURCE", help="default: all")
     run_command.add_argument(
         "--full", action="store_true", help="build and test all, not only what is new"
@@ -39,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="build all, and make incremental tables anew from all rows",
     )
-    watch_command = commands.add_parser("watch", help="load and build on the clock")
+    watch_command = add_command(
+        commands, "watch", "load and build on the clock", "condominium --every 1m --settle 10s"
+    )
     watch_command.add_argument("source", metavar="SOURCE")
     watch_command.add_argument(
         "--every", type=seconds, default=10.0, metavar="10s", help="time from tick to tick"
@@ -64,9 +67,21 @@ def main(arguments: list[str] | None = None) -> int:
         help="load landed files that have far fewer rows than before (see min_share in "
         "sources.yml)",
     )
-    commands.add_parser("answers", help="print the answers from what is built")
-    status_command = commands.add_parser(
-        "status", help="say how each source and the last runs are; exit code 1 if anything is wrong"
+    answers_command = add_command(
+        commands,
+        "answers",
+        "print the answers from what is built, or write them",
+        "--format html --out ~/answers",
+    )
+    answers_command.add_argument(
+        "--format", choices=FORMATS, help="of the files; else they are printed"
+    )
+    answers_command.add_argument("--out", type=Path, metavar="FOLDER", help="where to write")
+    status_command = add_command(
+        commands,
+        "status",
+        "say how each source and the last runs are; exit code 1 if anything is wrong",
+        "--failed load_census --about census",
     )
     status_command.add_argument(
         "--failed",
@@ -77,13 +92,19 @@ def main(arguments: list[str] | None = None) -> int:
     status_command.add_argument(
         "--about", nargs="*", default=[], metavar="SOURCE", help="of that run; default: all"
     )
-    record_command = commands.add_parser(
-        "record", help="record in audit.runs what a dbt command of its own did"
+    record_command = add_command(
+        commands, "record", "record in audit.runs what a dbt command of its own did", "target"
     )
     record_command.add_argument(
         "target", type=Path, metavar="FOLDER", help="its target folder, with run_results.json"
     )
-    options = parser.parse_args(arguments)
+    return program
+
+
+@exit_codes(DbtError)
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0 when done, 1 if a load or build failed, 2 on wrong usage."""
+    options = parser().parse_args(arguments)
     console = new_console()
     sources = read_sources()
     if options.command == "run":
@@ -100,6 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "watch":
         (source,) = select(sources, [options.source])
         return _watch(source, options, console)
+    if options.command == "answers" and bool(options.format) != bool(options.out):
+        raise ConfigurationError("--format and --out go together: --format html --out answers")
     with local_defaults():
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
@@ -113,7 +136,17 @@ def main(arguments: list[str] | None = None) -> int:
                         recording.fail(f"failed: {', '.join(options.failed)}")
             return print_status(warehouse, list(sources), console)
         known = recall(code_digest(warehouse.database)) or start_dbt().known
-        return 0 if print_answers(warehouse, known.answers, console) else 1
+        if options.format:
+            is_any = export(
+                warehouse,
+                known.answers,
+                options.format,
+                options.out.expanduser(),
+                lambda text: say(console, text),
+            )
+        else:
+            is_any = print_answers(warehouse, known.answers, console)
+        return 0 if is_any else 1
 
 
 def seconds(text: str) -> float:

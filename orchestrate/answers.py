@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import errors
@@ -22,8 +23,36 @@ SHOWN_ROWS = 15
 PATIENCE = (0.2, 0.5, 1.0, 2.0)
 
 
+class Result(NamedTuple):
+    """What an answer says: its columns, its rows (not always all), and how many there are."""
+
+    answer: Answer
+    columns: list[str]
+    rows: list[tuple[object, ...]]
+    total: int
+
+
 def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Console) -> bool:
-    """Runs each answer and prints its result, at most `SHOWN_ROWS` of it.
+    """Prints the result of each answer, at most `SHOWN_ROWS` of it; else as `ask`."""
+
+    def show(result: Result) -> None:
+        name = result.answer.name
+        title = f"[bold]{name}[/bold]: {result.answer.description}"
+        console.print(title, highlight=False, soft_wrap=True)
+        console.print(_table(result.columns, result.rows))
+        cut = _cut(name, result.total)
+        console.print(f"{result.total:,} rows{cut}\n", highlight=False)
+
+    return ask(warehouse, answers, show, SHOWN_ROWS)
+
+
+def ask(
+    warehouse: Warehouse,
+    answers: Sequence[Answer],
+    show: Callable[[Result], None],
+    limit: int | None = None,
+) -> bool:
+    """Runs each answer and shows its result, at most `limit` rows of it.
 
     What is not built, and what the user may not read, are a line on stderr each. Returns False if
     there is nothing else. Raises LoadError if PostgreSQL fails.
@@ -32,25 +61,16 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
     patience = iter(PATIENCE)
     # Two at a time: most of an answer runs on one processor.
     with ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(_run, warehouse, answer, patience) for answer in answers]
+        running = [pool.submit(_run, warehouse, answer, patience, limit) for answer in answers]
         for answer, result in zip(answers, running, strict=True):
             try:
-                columns, rows, count = result.result()
+                show(result.result())
             except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
                 secret.append(answer.name)
             except psycopg2.Error as error:
                 raise LoadError(f"{answer.name}: PostgreSQL: {str(error).strip()}") from error
-            else:
-                console.print(
-                    f"[bold]{answer.name}[/bold]: {answer.description}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-                console.print(_table(columns, rows))
-                cut = _cut(answer.name, count)
-                console.print(f"{count:,} rows{cut}\n", highlight=False)
     if unbuilt:
         print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
     if secret:
@@ -59,11 +79,12 @@ def print_answers(warehouse: Warehouse, answers: Sequence[Answer], console: Cons
 
 
 def _run(
-    warehouse: Warehouse, answer: Answer, patience: Iterator[float]
-) -> tuple[list[str], list[tuple[object, ...]], int]:
-    """Returns the columns and the first rows of an answer, and how many rows it has."""
+    warehouse: Warehouse, answer: Answer, patience: Iterator[float], limit: int | None
+) -> Result:
+    """Returns the first rows of an answer, or all."""
     # Only what is shown is fetched: answers can have as many rows as there are customers.
-    counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {SHOWN_ROWS}"  # noqa: S608
+    shown = "all" if limit is None else str(limit)
+    counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {shown}"  # noqa: S608
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         while True:
@@ -71,7 +92,8 @@ def _run(
                 cursor.execute(counted)
                 columns = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall()
-                return columns[:-1], [row[:-1] for row in rows], rows[0][-1] if rows else 0
+                count = rows[0][-1] if rows else 0
+                return Result(answer, columns[:-1], [row[:-1] for row in rows], count)
             # Gone between its name and its rows, or about to be there again.
             except (
                 errors.UndefinedTable,

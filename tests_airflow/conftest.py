@@ -85,6 +85,7 @@ def airflow(
         "DLT_DATA_DIR": str(home / "dlt"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__API__PORT": "8082",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
     }
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -83,6 +83,15 @@ def test_every_test_analysis_and_macro_is_described(manifest: Artifact) -> None:
 
 
 @pytest.mark.warehouse
+def test_every_exposure_says_whose_it_is_and_where(manifest: Artifact) -> None:
+    exposures = list(_ours(manifest, "exposures"))
+    assert [e["name"] for e in exposures if not (e["owner"].get("name") and e["url"])] == []
+    # A link into the site itself leads to something that is there.
+    pages = [e["url"].rpartition("/")[2] for e in exposures if e["url"].startswith("#!/")]
+    assert set(pages) <= manifest["nodes"].keys()
+
+
+@pytest.mark.warehouse
 def test_descriptions_reach_the_database(manifest: Artifact, catalog: Artifact) -> None:
     for node in _ours(manifest, "nodes"):
         is_stored = node["config"].get("materialized") != "ephemeral"

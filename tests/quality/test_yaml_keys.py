@@ -2,7 +2,8 @@
 
 dbt-core ships JSON schemas of its files, and uses them on four other databases only. They reject
 valid values (Jinja where a boolean stands), but they know every key at each place, which is what
-they are used for here. dbt itself refuses unknown tests, and unknown arguments of tests.
+they are used for here. dbt itself refuses unknown tests, unknown arguments of tests, and unknown
+keys of metrics and semantic models, which the schemas know as a newer dbt has them.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 from dbt.adapters.postgres.impl import PostgresConfig
+from dbt.contracts.graph.unparsed import UnparsedMeasure, UnparsedMetric
 from dbt.contracts.project import ProjectFlags
 from dbt.jsonschemas.jsonschemas import project_schema, resources_schema
+from dbt_common.dataclass_schema import ValidationError
 
 FOLDERS = ("models", "seeds", "macros", "snapshots", "tests", "analyses", "local/dbt_utils")
 # dbt's PostgreSQL adapter takes these configs; the schemas, made for other databases, lack some.
@@ -40,6 +43,8 @@ def unknown_keys(text: str, is_project: bool = False) -> list[str]:
     # No user's input: the loader is SafeLoader with one more check.
     document = yaml.load(text, _Loader) or {}  # noqa: S506
     schema = project_schema() if is_project else resources_schema()
+    if not is_project:
+        document.pop("metrics", None)
     definitions = {name: _with_adapter_configs(d) for name, d in schema["definitions"].items()}
     found = list(_walk(document, schema, definitions, ""))
     if is_project:  # One misspelt flag, and telemetry stays on.
@@ -145,6 +150,19 @@ def test_a_wrong_key_is_found(right: str, wrong: str) -> None:
     except yaml.YAMLError as error:
         found = [str(error)]
     assert wrong.partition(":")[0] in found[0]
+
+
+def test_dbt_itself_refuses_a_wrong_key_of_a_metric() -> None:
+    metric = {"name": "a", "label": "A", "type": "simple", "type_params": {"measure": "b"}}
+    measure = {"name": "c", "agg": "sum"}
+    for kind, right, wrong in (
+        (UnparsedMetric, metric, {**metric, "descripton": ""}),
+        (UnparsedMeasure, measure, {**measure, "expresion": ""}),
+    ):
+        validate: Any = kind.validate
+        validate(right)
+        with pytest.raises(ValidationError, match=r"descripton|expresion"):
+            validate(wrong)
 
 
 def test_no_file_has_an_unknown_key(root: Path) -> None:
