@@ -22,7 +22,7 @@ PROJECT = (
     *("models", "macros", "seeds", "snapshots", "analyses", "tests"),
 )
 # As whom metrics are asked: a person who may do no more than read.
-READER = {"POSTGRES_USER": "analyst", "POSTGRES_PASSWORD": "analyst"}
+ANALYST = {"POSTGRES_USER": "analyst", "POSTGRES_PASSWORD": "analyst"}
 
 Rows = list[tuple[Any, ...]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -93,7 +93,7 @@ def warehouse(run: Run) -> Run:
             "test",
             "unit_test",
         ],
-        ["local/bin/psql", "-c", "create role analyst login password 'analyst' in role reader"],
+        ["local/bin/psql", "-c", "create role analyst login password 'analyst' in role transformer"],
     ):
         done = run(*command)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -102,7 +102,7 @@ def warehouse(run: Run) -> Run:
 
 @pytest.fixture(scope="session")
 def ask(warehouse: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Rows]:
-    """Asks MetricFlow, as a reader; returns a row of texts for each group."""
+    """Asks MetricFlow, as an analyst; returns a row of texts for each group."""
     file = tmp_path_factory.mktemp("answers") / "answer.csv"
 
     def ask(metrics: list[str], group_by: str = "", *options: str) -> Rows:
@@ -110,7 +110,7 @@ def ask(warehouse: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
             *("local/bin/mf", "query", "--metrics", ",".join(metrics), "--csv", str(file)),
             *(["--group-by", group_by] if group_by else []),
             *options,
-            **READER,
+            **ANALYST,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         with file.open(newline="") as answer:
