@@ -93,7 +93,11 @@ def warehouse(run: Run) -> Run:
             "test",
             "unit_test",
         ],
-        ["local/bin/psql", "-c", "create role analyst login password 'analyst' in role transformer"],
+        [
+            "local/bin/psql",
+            "-c",
+            "create role analyst login password 'analyst' in role transformer",
+        ],
     ):
         done = run(*command)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
