@@ -248,33 +248,28 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.run
 	@$(INSTALL) -r requirements-bench.lock
 	@touch $@
 
+# An environment of its own, $(@D), with what the lock file $< says.
+define INSTALL_APART
+@$(@D)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(@D)
+@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+@touch $@
+endef
+
 $(DEPLOY)/.test: requirements-deploy.lock
 	@echo "Installing what tests the deployment into $(DEPLOY) (once) ..."
-	@$(DEPLOY)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DEPLOY)
-	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		-r requirements-deploy.lock
-	@touch $@
+	$(INSTALL_APART)
 
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 	@echo "Installing Airflow into $(AIRFLOW) (once, about a minute) ..."
-	@$(AIRFLOW)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(AIRFLOW)
-	@$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		-r requirements-airflow.lock
-	@touch $@
+	$(INSTALL_APART)
 
 $(METRICS)/.metrics: requirements-metrics.lock
 	@echo "Installing MetricFlow into $(METRICS) (once, about half a minute) ..."
-	@$(METRICS)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(METRICS)
-	@$(METRICS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		-r requirements-metrics.lock
-	@touch $@
+	$(INSTALL_APART)
 
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
 	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
-	@$(DASHBOARD)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(DASHBOARD)
-	@$(DASHBOARD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		-r requirements-dashboard.lock
-	@touch $@
+	$(INSTALL_APART)
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run

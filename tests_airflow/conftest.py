@@ -1,21 +1,17 @@
 """A home of Airflow's, a server and a bucket, all of the tests' own."""
 
-import json
-import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
-from common.warehouse import DEFAULTS
 from local.postgres import Server
 from local.sample import generate
+from tests.apart import ask, own_variables
+from tests.inbox import Inbox, open_inbox
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = 0.02
@@ -40,23 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 @pytest.fixture(scope="session")
-def inbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+def inbox() -> Iterator[Inbox]:
     """An address for ALERT_URL, and the messages that arrive there."""
-    messages: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        yield f"json://127.0.0.1:{receiver.server_port}/", messages
-        receiver.shutdown()
+    with open_inbox() as inbox:
+        yield inbox
 
 
 @pytest.fixture(scope="session")
@@ -64,18 +47,12 @@ def airflow(
     tmp_path_factory: pytest.TempPathFactory,
     server: dict[str, str],
     bucket: Path,
-    inbox: tuple[str, list[dict[str, str]]],
+    inbox: Inbox,
 ) -> Airflow:
     """Runs `airflow ARGUMENTS…` as the DAG's user would, with a home of its own."""
     home = tmp_path_factory.mktemp("airflow")
-    named = ("_BUCKET_URL", "BREWERY_URL", "LAKE_URL")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in DEFAULTS and not name.endswith(named) and not name.startswith("DBT_")
-    }
     variables = {
-        **kept,
+        **own_variables(),
         **server,
         "BUCKET_URL": str(bucket),
         "LAKE_URL": str(home / "lake"),
@@ -108,21 +85,4 @@ def airflow(
 @pytest.fixture(scope="session")
 def query(server: dict[str, str]) -> Callable[[str], list[tuple[Any, ...]]]:
     """Runs one query on the warehouse."""
-
-    def run(sql: str) -> list[tuple[Any, ...]]:
-        with (
-            closing(
-                psycopg2.connect(
-                    host=server["POSTGRES_HOST"],
-                    port=server["POSTGRES_PORT"],
-                    user=server["POSTGRES_USER"],
-                    password=server["POSTGRES_PASSWORD"],
-                    dbname=server["POSTGRES_DB"],
-                )
-            ) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-    return run
+    return partial(ask, server)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.inbox import Inbox
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = yaml.safe_load((ROOT / "extract" / "sources.yml").read_text())["sources"]
 
@@ -45,7 +47,7 @@ def seen() -> dict[str, str]:
 
 
 @pytest.fixture
-def row(inbox: tuple[str, list[dict[str, str]]], seen: dict[str, str]) -> Row:
+def row(inbox: Inbox, seen: dict[str, str]) -> Row:
     """Takes a run in which something went wrong for a row of the table, and its only alert."""
     _, messages = inbox
     messages.clear()

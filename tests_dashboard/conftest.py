@@ -6,18 +6,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import psycopg2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from common.warehouse import DEFAULTS
 from local.postgres import Server
 from local.sample import generate
+from tests.apart import ask, own_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 # The programs that load and build are where dbt is.
@@ -60,16 +60,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 def variables(tmp_path_factory: pytest.TempPathFactory, server: dict[str, str]) -> dict[str, str]:
     """The environment of the programs: nothing of the developer's own warehouse."""
     home = tmp_path_factory.mktemp("home")
-    foreign = ("_BUCKET_URL", "BUCKET_URL", "BREWERY_URL", "LAKE_URL")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in DEFAULTS
-        and not name.endswith(foreign)
-        and not name.startswith(("DBT_", "DASHBOARD_", "ALERT_"))
-    }
     return {
-        **kept,
+        **own_variables(),
         **server,
         "BUCKET_URL": REAL_DATA or str(home / "bucket"),
         "DLT_DATA_DIR": str(home / "dlt"),
@@ -112,25 +104,7 @@ def built(variables: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def query(server: dict[str, str]) -> Query:
     """Runs one query on the warehouse, as its administrator."""
-
-    def run(sql: str) -> list[tuple[Any, ...]]:
-        with (
-            closing(
-                psycopg2.connect(
-                    host=server["POSTGRES_HOST"],
-                    port=server["POSTGRES_PORT"],
-                    user=server["POSTGRES_USER"],
-                    password=server["POSTGRES_PASSWORD"],
-                    dbname=server["POSTGRES_DB"],
-                )
-            ) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
+    return partial(ask, server)
 
 
 @pytest.fixture(scope="session")

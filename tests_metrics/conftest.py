@@ -1,7 +1,6 @@
 """A server, a bucket, a copy of the dbt project and a warehouse, all of the tests' own."""
 
 import csv
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from common.warehouse import DEFAULTS
 from local.postgres import Server
 from local.sample import generate
+from tests.apart import own_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = 0.02
@@ -21,7 +20,7 @@ PROJECT = (
     *("dbt_project.yml", "packages.yml", "profiles.yml", "dbt_packages"),
     *("models", "macros", "seeds", "snapshots", "analyses", "tests"),
 )
-# As whom metrics are asked: a person who may do no more than read.
+# As whom metrics are asked: a person of the role transformer, for some read intermediate views.
 ANALYST = {"POSTGRES_USER": "analyst", "POSTGRES_PASSWORD": "analyst"}
 
 Rows = list[tuple[Any, ...]]
@@ -49,15 +48,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, bucket: Path, project: Path) -> Iterator[Run]:
-    """Runs a program on an empty PostgreSQL server, which gets a user that may only read."""
+    """Runs a program on an empty PostgreSQL server."""
     server = Server(tmp_path_factory.mktemp("server"))
-    named = ("_BUCKET_URL", "BREWERY_URL", "LAKE_URL")
     variables = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if name not in DEFAULTS and not name.endswith(named) and not name.startswith("DBT_")
-        },
+        **own_variables(),
         **server.start(),
         "BUCKET_URL": str(bucket),
         "DBT_PROJECT_DIR": str(project),
@@ -82,7 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, bucket: Path, project: Path) -
 
 @pytest.fixture(scope="session")
 def warehouse(run: Run) -> Run:
-    """What `run` runs on, loaded and built."""
+    """What `run` runs on, loaded and built, with a user for the analyst."""
     for command in (
         [".venv/bin/python", "-m", "extract", "load"],
         [

@@ -5,11 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from common.alerts import Trouble
 from common.errors import LoadError
 from common.warehouse import Warehouse
 from orchestrate.health import examine
+from tests.inbox import Inbox, open_inbox
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,23 +27,10 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def inbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+def inbox() -> Iterator[Inbox]:
     """An address for ALERT_URL, and the messages that arrive there."""
-    messages: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"json://127.0.0.1:{server.server_port}/", messages
-        server.shutdown()
+    with open_inbox() as inbox:
+        yield inbox
 
 
 def test_a_failure_anywhere_is_red_everywhere_and_told_once(
@@ -52,7 +38,7 @@ def test_a_failure_anywhere_is_red_everywhere_and_told_once(
     warehouse: Warehouse,
     small_bucket: Path,
     tmp_path: Path,
-    inbox: tuple[str, list[dict[str, str]]],
+    inbox: Inbox,
     query: Query,
 ) -> None:
     bucket = tmp_path / "bucket"
@@ -293,7 +279,7 @@ def test_alerts_come_by_sns_once_an_hour_and_when_it_is_over(
 
 def test_an_alert_that_cannot_be_sent_is_told_without_its_address_and_tried_again(
     warehouse: Warehouse,
-    inbox: tuple[str, list[dict[str, str]]],
+    inbox: Inbox,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -313,7 +299,7 @@ def test_an_alert_that_cannot_be_sent_is_told_without_its_address_and_tried_agai
 
 
 def test_what_a_scheduler_says_failed_is_told_until_a_run_of_it_is_good(
-    run_module: Run, warehouse: Warehouse, inbox: tuple[str, list[dict[str, str]]]
+    run_module: Run, warehouse: Warehouse, inbox: Inbox
 ) -> None:
     url, messages = inbox
     variables = {**warehouse.variables(), "ALERT_URL": url}
