@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from common.errors import ConfigurationError, LoadError
+from common.errors import exit_codes
 from common.warehouse import find_warehouse
 from local.defaults import local_defaults
 from orchestrate.project import code_digest
@@ -17,26 +17,20 @@ ROOT = Path(__file__).resolve().parent.parent
 STREAMLIT = ROOT / ".venv-dashboard" / "bin" / "streamlit"
 
 
+@exit_codes(OSError)
 def main() -> int:
     """Becomes Streamlit; returns 1 if the server does not start, 2 on wrong configuration."""
-    try:
-        with local_defaults():
-            # Under this name the last build kept the compiled answers: pages/questions.py.
-            os.environ["DASHBOARD_CODE"] = code_digest(find_warehouse().database)
-            # app.py finds its neighbours, whatever the folder that make was called in.
-            os.environ["PYTHONPATH"] = str(ROOT)
-            port = os.environ.get("DASHBOARD_PORT") or "8501"
-            print(f"The dashboard is on http://127.0.0.1:{port}; Ctrl-C ends it.", flush=True)
-            os.execv(  # noqa: S606 - our own program and arguments
-                STREAMLIT,
-                [str(STREAMLIT), "run", str(ROOT / "dashboard" / "app.py"), "--server.port", port],
-            )
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (LoadError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with local_defaults():
+        # Under this name the last build kept the compiled answers: pages/questions.py.
+        os.environ["DASHBOARD_CODE"] = code_digest(find_warehouse().database)
+        # app.py finds its neighbours, whatever the folder that make was called in.
+        os.environ["PYTHONPATH"] = str(ROOT)
+        port = os.environ.get("DASHBOARD_PORT") or "8501"
+        print(f"The dashboard is on http://127.0.0.1:{port}; Ctrl-C ends it.", flush=True)
+        os.execv(  # noqa: S606 - our own program and arguments
+            STREAMLIT,
+            [str(STREAMLIT), "run", str(ROOT / "dashboard" / "app.py"), "--server.port", port],
+        )
 
 
 if __name__ == "__main__":

@@ -213,9 +213,14 @@ def _class(form: Format) -> str:
 
 def sql(what: str, *results: Result) -> None:
     """Shows the SQL behind a figure; it runs in any client, as it stands."""
+    code(what, *(result.sql for result in results))
+
+
+def code(what: str, *statements: str) -> None:
+    """Shows SQL, folded."""
     with st.expander(f"SQL: {what}"):
-        for result in results:
-            st.code(f"{result.sql};", language="sql")
+        for statement in statements:
+            st.code(f"{statement};", language="sql")
 
 
 def values(rows: Iterable[Row], **shown: Format) -> list[dict[str, Any]]:

@@ -63,6 +63,11 @@ def role() -> str:
     return os.environ.get("DASHBOARD_ROLE") or "reader"
 
 
+def where(conditions: Sequence[str]) -> str:
+    """Returns the clause of SQL that asks for all of the conditions; nothing for none."""
+    return "where " + "\n    and ".join(conditions) if conditions else ""
+
+
 def ask(sql: str, **parameters: object) -> Result:
     """Runs a query; raises UnavailableError if there is nothing to show."""
     return _kept(dedent(sql).strip(), parameters, last_change())

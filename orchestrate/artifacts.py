@@ -38,8 +38,6 @@ def read_nodes(target: Path) -> tuple[list[Node], float]:
         node = manifest["nodes"].get(key) or manifest["unit_tests"].get(key)
         if node:
             kind = node["resource_type"]
-            rows = result["adapter_response"].get("rows_affected", -1)
-            count = result["failures"] if kind == "test" else rows
             nodes.append(
                 Node(
                     key=key,
@@ -47,12 +45,18 @@ def read_nodes(target: Path) -> tuple[list[Node], float]:
                     name=node["name"],
                     status=result["status"],
                     seconds=result["execution_time"],
-                    row_count=None if count is None or count < 0 else count,
+                    row_count=count_rows(kind, result["failures"], result["adapter_response"]),
                     message=(result["message"] or "").strip(),
                     sources=" ".join(sorted(sources(key))),
                 )
             )
     return nodes, float(results["elapsed_time"])
+
+
+def count_rows(kind: str, failures: int | None, response: dict[str, Any]) -> int | None:
+    """Returns the rows that a node wrote, or a test found; None where dbt did not count."""
+    count = failures if kind == "test" else response.get("rows_affected", -1)
+    return None if count is None or count < 0 else int(count)
 
 
 def _read(path: Path) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from dbt.cli.main import dbtRunner
 
 from common.runs import Node
+from orchestrate.artifacts import count_rows
 from orchestrate.errors import DbtError
 from orchestrate.project import ROOT, Answer, Known, Project, code_digest, folder, keep, recall
 
@@ -104,7 +105,9 @@ class Dbt:
                 name=result.node.name,
                 status=str(result.status),
                 seconds=result.execution_time,
-                row_count=_rows(result),
+                row_count=count_rows(
+                    str(result.node.resource_type), result.failures, result.adapter_response
+                ),
                 message=(result.message or "").strip(),
                 sources=" ".join(sorted(self.project.sources([result.node.unique_id]))),
             )
@@ -178,10 +181,3 @@ class Dbt:
         if not (answer.success or may_fail):
             raise DbtError(f"dbt {command} failed; see logs/dbt.log")
         return answer.result
-
-
-def _rows(result: Any) -> int | None:
-    written = result.adapter_response.get("rows_affected", -1)
-    if result.node.resource_type == "test":
-        written = result.failures
-    return None if written is None or written < 0 else int(written)

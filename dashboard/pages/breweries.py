@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboard import show
+from dashboard import show, warehouse
 from dashboard.warehouse import ask
 
 SOURCE = "open_brewery"
@@ -29,7 +29,7 @@ def where(country: str, kind: str, *more: str) -> str:
         conditions.append("country = %(country)s")
     if kind != show.ALL:
         conditions.append("brewery_type = %(kind)s")
-    return "where " + "\n    and ".join(conditions) if conditions else ""
+    return warehouse.where(conditions)
 
 
 def world(country: str, kind: str) -> None:

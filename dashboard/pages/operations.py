@@ -159,7 +159,8 @@ def durations() -> None:
     st.subheader("Runs")
     chooser, _ = st.columns([1, 3])
     with chooser:
-        kind = show.choose("Kind of run", "kind", ["run", "load", "watch", "publish", "scheduled"])
+        kinds = show.first_of("select distinct kind from marts_operations.fact_run order by kind")
+        kind = show.choose("Kind of run", "kind", kinds)
     found = ask(
         f"""
         select run_id, kind, about, status, started_at, seconds, row_count, failed_count

@@ -36,8 +36,7 @@ def show_answer(answer: Answer) -> None:
                 f"select *, count(*) over () as all_rows from (\n{text}\n) as answer limit {SHOWN}"
             )
         except NotAllowedError as error:
-            with st.expander(f"SQL: question {number}"):
-                st.code(f"{sql};", language="sql")
+            show.code(f"question {number}", sql)
             raise NotAllowedError(
                 f"This answer names persons, whom the role `{role()}` may not see. Whoever may, "
                 "runs `make answers`, or the SQL."
@@ -59,8 +58,7 @@ def show_answer(answer: Answer) -> None:
             mime="text/csv",
             on_click="ignore",
         )
-        with st.expander(f"SQL: question {number}"):
-            st.code(f"{sql};", language="sql")
+        show.code(f"question {number}", sql)
 
 
 def _form(column: str, found: Result) -> show.Format:

@@ -6,7 +6,7 @@ import altair as alt
 import streamlit as st
 
 from dashboard import show
-from dashboard.warehouse import Result, ask
+from dashboard.warehouse import Result, ask, where
 
 SOURCE = "adventure_works"
 AVERAGES = {"7 days": 7, "28 days": 28, "91 days": 91}
@@ -37,9 +37,13 @@ class Choice:
         conditions = list(self._others)
         if self.line:
             conditions.append("product_line = %(line)s")
-        if self.year and years:
-            conditions.append(f"{day} between '{self.year}-01-01' and '{self.year}-12-31'")
-        return "where " + "\n    and ".join(conditions) if conditions else ""
+        if years:
+            conditions += self.in_year(day)
+        return where(conditions)
+
+    def in_year(self, day: str) -> list[str]:
+        """Returns the condition that a column of days lies in the year; none for all years."""
+        return [f"{day} between '{self.year}-01-01' and '{self.year}-12-31'"] if self.year else []
 
     @property
     def orders(self) -> str:
@@ -111,7 +115,6 @@ def per_day(choice: Choice) -> None:
     with chooser:
         span = AVERAGES[show.choose("Moving average", "average", list(AVERAGES), "28 days")]
     bounds = choice.where(years=False)
-    shown = choice.where("day").replace("where", "and") if choice.year else ""
     found = ask(
         f"""
         with daily as (
@@ -143,7 +146,7 @@ def per_day(choice: Choice) -> None:
 
         select day, sales, case when day_count = {span} then round(average, 2) end as average
         from averaged
-        {f"where day between '{choice.year}-01-01' and '{choice.year}-12-31'" if shown else ""}
+        {where(choice.in_year("day"))}
         order by day
         """,
         **choice.parameters,

@@ -65,7 +65,7 @@ def write(source: str, tables: Sequence[Table], force: bool = False) -> list[Pat
             files[staging / name] = render(f"stg.{suffix}", table=table)
     # What reads more models than `make lint` takes is one for each of them.
     lists = (
-        {f"{source}": casting}
+        {source: casting}
         if len(casting) <= _MOST_UPSTREAM
         else {f"{source}_{table['name']}": [table] for table in casting}
     )
