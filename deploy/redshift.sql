@@ -27,14 +27,6 @@ create or replace view marts_sales.agg_daily_sales_by_product_line as
 select * from lake.agg_daily_sales_by_product_line
 with no schema binding;
 
-create or replace view marts_sales.agg_monthly_sales_by_product as
-select * from lake.agg_monthly_sales_by_product
-with no schema binding;
-
-create or replace view marts_sales.agg_order_sales_by_product_line as
-select * from lake.agg_order_sales_by_product_line
-with no schema binding;
-
 create or replace view marts_sales.bridge_special_offer_product as
 select * from lake.bridge_special_offer_product
 with no schema binding;

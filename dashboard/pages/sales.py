@@ -20,25 +20,39 @@ class Choice:
         self.year = None if year == show.ALL else int(year)
         self.line = None if line == show.ALL else line
         self.parameters: dict[str, Any] = {}
-        self._others = []
+        self._places: list[str] = []
+        self._channels: list[str] = []
         if self.line:
             self.parameters["line"] = next(
                 code for code, name in show.PRODUCT_LINES.items() if name == line
             )
         if territory != show.ALL:
             self.parameters["territory"] = int(territory.rsplit(maxsplit=1)[-1])
-            self._others.append("territory_id = %(territory)s")
+            self._places.append("territory_id = %(territory)s")
         if channel != show.ALL:
             self.parameters["is_online"] = channel == show.channel(True)
-            self._others.append("is_online_order = %(is_online)s")
+            self._channels.append("is_online_order = %(is_online)s")
 
-    def where(self, day: str = "order_date", *, years: bool = True) -> str:
-        """Returns the conditions; `day` is the column that the year is taken of."""
-        conditions = list(self._others)
+    def where(self, *, years: bool = True) -> str:
+        """Returns the conditions on the parts of days."""
+        conditions = [*self._places, *self._channels]
         if self.line:
             conditions.append("product_line = %(line)s")
-        if years:
-            conditions += self.in_year(day)
+        return where(conditions + (self.in_year("order_date") if years else []))
+
+    def where_lines(self) -> str:
+        """Returns the conditions on the lines of the star, by the keys of its dimensions."""
+        conditions = ["order_date is not null", *self._channels, *self.in_year("order_date")]
+        if self.line:
+            conditions.append(
+                "product_key in (select product_key from marts_sales.dim_product"
+                " where coalesce(product_line, '(none)') = %(line)s)"
+            )
+        if self._places:
+            conditions.append(
+                "customer_key in (select customer_key from marts_sales.dim_customer_masked"
+                f" {where(self._places)})"
+            )
         return where(conditions)
 
     def in_year(self, day: str) -> list[str]:
@@ -307,23 +321,29 @@ def best(choice: Choice) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Top products")
-        where = choice.where("order_month").replace(
-            "product_line = ", "coalesce(products.product_line, '(none)') = "
-        )
         products = ask(
             f"""
+            with best as (
+                select
+                    product_key,
+                    sum(line_total) as sales,
+                    sum(order_qty) as units
+                from marts_sales.fact_sales
+                {choice.where_lines()}
+                group by product_key
+                order by sales desc nulls last, product_key
+                limit 10
+            )
+
             select
                 products.product_name,
                 products.product_number,
-                sum(sales.line_total) as sales,
-                sum(sales.unit_count) as units
-            from marts_sales.agg_monthly_sales_by_product as sales
+                best.sales,
+                best.units
+            from best
             inner join marts_sales.dim_product as products
-                on sales.product_key = products.product_key
-            {where}
-            group by products.product_key, products.product_name, products.product_number
-            order by sales desc nulls last, products.product_key
-            limit 10
+                on best.product_key = products.product_key
+            order by best.sales desc nulls last, best.product_key
             """,
             **choice.parameters,
         )
@@ -342,17 +362,26 @@ def best(choice: Choice) -> None:
         st.subheader("Top customers")
         customers = ask(
             f"""
-            with best as (
-                select
-                    customer_key,
-                    sum(line_total) as sales,
-                    {"count(*)" if choice.line else "count(case when is_first_of_order then 1 end)"}
-                    as orders
-                from marts_sales.agg_order_sales_by_product_line
-                {choice.where()}
+            with chosen as not materialized (
+                select customer_key, sales_order_id, line_total
+                from marts_sales.fact_sales
+                {choice.where_lines()}
+            ),
+
+            best as (
+                select customer_key, sum(line_total) as sales
+                from chosen
                 group by customer_key
                 order by sales desc nulls last, customer_key
                 limit 10
+            ),
+
+            -- Only of those ten: orders of all customers would have to be sorted.
+            counted as (
+                select customer_key, count(distinct sales_order_id) as orders
+                from chosen
+                where customer_key in (select customer_key from best)
+                group by customer_key
             )
 
             select
@@ -360,8 +389,9 @@ def best(choice: Choice) -> None:
                 customers.masked_name,
                 customers.customer_type,
                 best.sales,
-                best.orders
+                counted.orders
             from best
+            inner join counted on best.customer_key = counted.customer_key
             inner join marts_sales.dim_customer_masked as customers
                 on best.customer_key = customers.customer_key
             order by best.sales desc nulls last, customers.customer_key
