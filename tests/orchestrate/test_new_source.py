@@ -1,7 +1,6 @@
 """A new source takes what docs/add-a-feed.md shows, and nothing else: no Python."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,8 +8,6 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from common.warehouse import Warehouse
 
@@ -31,13 +28,6 @@ MORE_READINGS = """\
 Meter,ReadOn,KilowattHours
 A-1,2025-07-01,9.75
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, without what make and git keep in it."""
-    kept = shutil.ignore_patterns(".*", "target", "logs", "__pycache__")
-    return shutil.copytree(ROOT, tmp_path / "project", ignore=kept)
 
 
 def test_a_new_source_takes_an_entry_and_sql(

@@ -67,8 +67,8 @@ def s3_url(
 def broken(bucket: Path, folder: Path) -> Path:
     """Returns a copy of a bucket with a file that cannot be loaded."""
     shutil.copytree(bucket, folder)
-    (file,) = folder.rglob("Production.Product.csv")
-    file.write_text("ProductID;Name\n1;2;3;'4\n", encoding="utf-8")
+    (file,) = folder.glob("census/*.data")
+    file.write_text("1, 2\n" * 50, encoding="utf-8")
     return folder
 
 
@@ -116,17 +116,15 @@ def test_no_run_tells_a_secret(
     def run_module(*arguments: str, **variables: str) -> int:
         return run("-m", *arguments, **variables)
 
-    assert run_module("orchestrate", "run", "adventure_works") == 0
+    assert run_module("orchestrate", "run", "census") == 0
     assert run(*DBT, "docs", "generate") == 0
     assert run_module("extract", "status") == 0
-    assert run_module("orchestrate", "run", "adventure_works", **wrong) == 1
+    assert run_module("orchestrate", "run", "census", **wrong) == 1
     assert run(*DBT, "build", **wrong) != 0
     assert run(*DBT, "debug", **wrong) != 0
-    assert run_module("extract", "load", "adventure_works", BUCKET_URL="s3://there-is-none") == 1
-    assert (
-        run_module("extract", "load", "adventure_works", AWS_ENDPOINT_URL="http://127.0.0.1:1") == 1
-    )
-    assert run_module("extract", "load", "adventure_works", BUCKET_URL=unreadable) == 1
+    assert run_module("extract", "load", "census", BUCKET_URL="s3://there-is-none") == 1
+    assert run_module("extract", "load", "census", AWS_ENDPOINT_URL="http://127.0.0.1:1") == 1
+    assert run_module("extract", "load", "census", BUCKET_URL=unreadable) == 1
 
     leaks.extend(leaks_below(written, WORK))
     tables = "select oid::regclass::text from pg_class where relnamespace = 'audit'::regnamespace"
