@@ -14,6 +14,8 @@ AIRFLOW := .venv-airflow
 METRICS := .venv-metrics
 # So has the dashboard: pandas and a browser's driver are nobody else's.
 DASHBOARD := .venv-dashboard
+# So has the lakehouse: Spark alone is 400 MB.
+SPARK := .venv-spark
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -207,11 +209,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-metrics.lock
 	@$(RESOLVE) requirements-dashboard.in --constraint requirements-dev.lock \
 		--output-file requirements-dashboard.lock
+	@$(RESOLVE) requirements-spark.in --constraint requirements-dev.lock \
+		--output-file requirements-spark.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) $(SPARK) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -223,9 +227,10 @@ $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 $(METRICS)/.metrics: requirements-metrics.lock
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
+$(SPARK)/.spark: requirements-spark.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 $(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(METRICS)/.metrics \
-		$(DASHBOARD)/.dashboard $(PACKAGES):
+		$(DASHBOARD)/.dashboard $(SPARK)/.spark $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -269,6 +274,10 @@ $(METRICS)/.metrics: requirements-metrics.lock
 
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
 	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
+	$(INSTALL_APART)
+
+$(SPARK)/.spark: requirements-spark.lock
+	@echo "Installing Spark and Iceberg into $(SPARK) (once, about two minutes) ..."
 	$(INSTALL_APART)
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.
