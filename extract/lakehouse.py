@@ -267,9 +267,7 @@ class LakehouseClient(destination.WarehouseClient):
             null_values=[""],
             strings_can_be_null=True,
         )
-        parse = csv.ParseOptions(
-            delimiter=file.feed.format.delimiter, quote_char=COPY_QUOTE, ignore_empty_lines=False
-        )
+        parse = csv.ParseOptions(delimiter=file.feed.format.delimiter, quote_char=COPY_QUOTE)
         file.rows = 0
         with file.path.open("rb") as content:
             lines = PlainLines(file.opened, content)
@@ -282,7 +280,8 @@ class LakehouseClient(destination.WarehouseClient):
                 )
                 rows = csv.read_csv(pa.py_buffer(chunk), read, parse, convert)
                 if file.rows + rows.num_rows != lines.lines:
-                    # Quoted line ends: the numbers of lines are not those of records.
+                    # Quoted line ends, or blank lines, which Arrow skips: the numbers of lines
+                    # are not those of records.
                     raise ValueError("not plain")
                 numbers = pa.arange(file.rows + 1, lines.lines + 1)
                 first = pa.scalar(file.opened.header_lines)
