@@ -1,7 +1,7 @@
 """Where the lakehouse is: Iceberg tables at LAKEHOUSE_URL, whose catalog PostgreSQL holds.
 
-The catalog is Iceberg's own for SQL databases (JDBC, version 1), which Spark and pyiceberg share. It
-lies beside the ledger in a database of its own, so that one transaction can change both.
+The catalog is Iceberg's own for SQL databases (JDBC, version 1), which Spark and pyiceberg share.
+It lies beside the ledger in a database of its own, so that one transaction can change both.
 """
 
 import os
@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg2
 from psycopg2 import extensions, sql
@@ -112,35 +113,22 @@ class Lakehouse(Warehouse):
         return {**super().variables(), **own}
 
     def catalog(self) -> Any:
-        """Returns pyiceberg's catalog, which must have been prepared.
+        """Returns pyiceberg's catalog, which must have been prepared."""
+        from pyiceberg.catalog import load_catalog
 
-        Raises ConfigurationError where pyiceberg is not installed.
-        """
-        try:
-            from pyiceberg.catalog import load_catalog
-        except ModuleNotFoundError as error:
-            raise ConfigurationError(
-                f"{error.name} is not installed: the lakehouse needs .venv-spark (make "
-                ".venv-spark/.spark); run .venv-spark/bin/python"
-            ) from error
         return load_catalog(CATALOG, **self.properties())
 
     def properties(self) -> dict[str, str]:
         """Returns what pyiceberg's catalog is made of, the password too."""
-        from sqlalchemy import URL
-
-        uri = URL.create(
-            "postgresql+psycopg2",
-            self.user,
-            self.password or None,
-            self.host,
-            self.port,
-            self.database,
-            {"options": self.options, "application_name": "extract", "connect_timeout": "15"},
+        user, password, database = (
+            quote(each, safe="") for each in (self.user, self.password, self.database)
         )
+        options = {"options": self.options, "application_name": "extract"}
+        query = urlencode(options, quote_via=quote)
         return {
             "type": "sql",
-            "uri": uri.render_as_string(hide_password=False),
+            "uri": f"postgresql+psycopg2://{user}:{password}@{self.host}:{self.port}/{database}"
+            f"?{query}",
             "warehouse": self.url,
             "init_catalog_tables": "false",
             **_s3(),
@@ -162,7 +150,9 @@ def find_lakehouse(server: Warehouse) -> Lakehouse:
     """
     place = os.environ.get("LAKEHOUSE_URL")
     if not place:
-        raise ConfigurationError("LAKEHOUSE_URL is not set: it says where the lakehouse's files lie")
+        raise ConfigurationError(
+            "LAKEHOUSE_URL is not set: it says where the lakehouse's files lie"
+        )
     scheme, separator, _ = place.partition("://")
     if not separator:
         # Not as_uri: neither Spark nor pyiceberg reads %20 as a space.

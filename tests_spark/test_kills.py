@@ -49,7 +49,7 @@ def reading(warehouse: Lakehouse, versions: Versions) -> Iterator[list[str]]:
 
     def look() -> None:
         nonlocal newest
-        while not stop.is_set():
+        while not stop.wait(0.02):
             try:
                 version = versions.seen(rows_of(warehouse, versions.query()))
                 assert version >= newest, f"back from version {newest} to {version}"
@@ -195,7 +195,7 @@ def test_files_that_no_version_shows_stay_only_of_loads_that_were_killed(
 def orphans(warehouse: Lakehouse) -> set[Path]:
     """Returns the data files that no version of any raw table has."""
     folder = Path(warehouse.url.removeprefix("file://"))
-    there = {path for path in folder.rglob("*.parquet")}
+    there = set(folder.rglob("*.parquet"))
     with closing(warehouse.catalog()) as catalog:
         for name in catalog.list_tables("raw_adventure_works"):
             files: pa.Table = catalog.load_table(name).inspect.all_files()

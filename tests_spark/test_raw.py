@@ -1,6 +1,5 @@
 """Raw of both engines, row for row: the same files, loaded into PostgreSQL and into Iceberg."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from common.lakehouse import Lakehouse
 from common.warehouse import Warehouse
 from extract.declaration import Source, read_sources
-from extract.lakehouse import LakehouseClient
 from extract.load import load
 from tests.faults.test_malformed import SETTINGS, TOGETHER, File, declare, files
 from tests.lakehouse import lakehouse, raw_tables
