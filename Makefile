@@ -30,7 +30,8 @@ export QUERY = $(value Q)
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
 	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
-	metrics-setup metrics-test dashboard dashboard-test screenshots lock clean
+	metrics-setup metrics-test dashboard dashboard-test screenshots spark-test lakehouse-test \
+	lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -182,6 +183,15 @@ metrics-setup: setup $(METRICS)/.metrics
 
 metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
 	@$(PY) -m pytest tests_metrics
+
+# Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
+spark-test: export KILLS ?= 2
+spark-test: export FILES ?= 40
+spark-test: $(SPARK)/.spark ## Test loads into the lakehouse: equal to PostgreSQL, atomic, killed at any moment
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile tests_spark
+
+lakehouse-test: $(SPARK)/.spark ## Run the tests of loads once more, on the lakehouse (10 minutes)
+	@ENGINE=spark $(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not postgres" tests/extract
 
 # Who it acts as: DASHBOARD_ROLE, by default reader. Where: DASHBOARD_PORT. See docs/dashboard.md.
 dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.0.1:8501
