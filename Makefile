@@ -14,6 +14,8 @@ AIRFLOW := .venv-airflow
 METRICS := .venv-metrics
 # So has the dashboard: pandas and a browser's driver are nobody else's.
 DASHBOARD := .venv-dashboard
+# So has the lakehouse: Spark alone is 400 MB.
+SPARK := .venv-spark
 LINK = ln -sf $(addprefix ../../,$(WRAPPERS)) $(VENV)/bin/
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
@@ -28,7 +30,8 @@ export QUERY = $(value Q)
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
 	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
-	metrics-setup metrics-test dashboard dashboard-test screenshots lock clean
+	metrics-setup metrics-test dashboard dashboard-test screenshots spark-test lakehouse-test \
+	lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -181,6 +184,15 @@ metrics-setup: setup $(METRICS)/.metrics
 metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL on the marts
 	@$(PY) -m pytest tests_metrics
 
+# Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
+spark-test: export KILLS ?= 2
+spark-test: export FILES ?= 40
+spark-test: $(SPARK)/.spark ## Test loads into the lakehouse: equal to PostgreSQL, atomic, killed at any moment
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile tests_spark
+
+lakehouse-test: $(SPARK)/.spark ## Run the tests of loads once more, on the lakehouse (10 minutes)
+	@ENGINE=spark $(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not postgres" tests/extract
+
 # Who it acts as: DASHBOARD_ROLE, by default reader. Where: DASHBOARD_PORT. See docs/dashboard.md.
 dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.0.1:8501
 	@exec $(PY) -m dashboard
@@ -207,11 +219,13 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-metrics.lock
 	@$(RESOLVE) requirements-dashboard.in --constraint requirements-dev.lock \
 		--output-file requirements-dashboard.lock
+	@$(RESOLVE) requirements-spark.in --constraint requirements-dev.lock \
+		--output-file requirements-spark.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
 clean: ## Stop PostgreSQL and remove everything that make made, the database included
 	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
-	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) .local dbt_packages target logs
+	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) $(SPARK) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed
 # on stdout, which belongs to what is run.
@@ -223,9 +237,10 @@ $(DEPLOY)/.test: requirements-deploy.lock
 $(AIRFLOW)/.airflow: requirements-airflow.lock
 $(METRICS)/.metrics: requirements-metrics.lock
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
+$(SPARK)/.spark: requirements-spark.lock
 $(PACKAGES): packages.yml $(DBT_UTILS) | $(VENV)/.run
 $(VENV)/.run $(VENV)/.test $(VENV)/.bench $(DEPLOY)/.test $(AIRFLOW)/.airflow $(METRICS)/.metrics \
-		$(DASHBOARD)/.dashboard $(PACKAGES):
+		$(DASHBOARD)/.dashboard $(SPARK)/.spark $(PACKAGES):
 	@$(PYTHON) local/bin/one_at_a_time.py $(MAKE) --no-print-directory INSTALLING=1 $@
 else
 $(VENV)/.run: requirements.lock $(WRAPPERS)
@@ -269,6 +284,10 @@ $(METRICS)/.metrics: requirements-metrics.lock
 
 $(DASHBOARD)/.dashboard: requirements-dashboard.lock
 	@echo "Installing the dashboard into $(DASHBOARD) (once, about a minute) ..."
+	$(INSTALL_APART)
+
+$(SPARK)/.spark: requirements-spark.lock
+	@echo "Installing Spark and Iceberg into $(SPARK) (once, about two minutes) ..."
 	$(INSTALL_APART)
 
 # The real dbt_utils where the package hub answers; else our substitute for the macros that we call.

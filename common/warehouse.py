@@ -17,6 +17,8 @@ DEFAULTS = {
     "POSTGRES_PASSWORD": "",
     "POSTGRES_DB": "warehouse",
 }
+# What can hold the rows and run the models.
+ENGINES = ("postgres", "spark")
 # The role that owns raw and the ledger, where the server has it: see local/roles.sql.
 LOADER = "loader"
 
@@ -57,6 +59,14 @@ class Warehouse:
                 f"{self.user}): {str(error).strip()}"
             ) from error
 
+    def prepare(self, cursor: psycopg2.extensions.cursor) -> None:
+        """Makes what loads need beside the ledger; here, nothing."""
+
+    @property
+    def has_table(self) -> str:
+        """SQL that tells whether there is a table, to be given {schema} and {name}."""
+        return "to_regclass(format('%%I.%%I', {schema}, {name})) is not null"
+
     def variables(self) -> dict[str, str]:
         """Returns the POSTGRES_* variables that name this warehouse."""
         return {
@@ -69,7 +79,13 @@ class Warehouse:
 
 
 def find_warehouse() -> Warehouse:
-    """Returns the warehouse that POSTGRES_* names; raises ConfigurationError if they do not."""
+    """Returns the warehouse that POSTGRES_* names, or the lakehouse if ENGINE is spark.
+
+    Raises ConfigurationError if they name none.
+    """
+    engine = os.environ.get("ENGINE") or "postgres"
+    if engine not in ENGINES:
+        raise ConfigurationError(f"ENGINE: {engine!r} is none; there are: {', '.join(ENGINES)}")
     settings = {name: os.environ.get(name) or default for name, default in DEFAULTS.items()}
     if not os.environ.get("POSTGRES_HOST"):
         raise ConfigurationError("POSTGRES_HOST is not set: it names the warehouse's server")
@@ -77,13 +93,18 @@ def find_warehouse() -> Warehouse:
         port = int(settings["POSTGRES_PORT"])
     except ValueError as error:
         raise ConfigurationError(f"POSTGRES_PORT: {error}") from error
-    return Warehouse(
+    warehouse = Warehouse(
         host=settings["POSTGRES_HOST"],
         port=port,
         user=settings["POSTGRES_USER"],
         database=settings["POSTGRES_DB"],
         password=settings["POSTGRES_PASSWORD"],
     )
+    if engine == "postgres":
+        return warehouse
+    from common.lakehouse import find_lakehouse
+
+    return find_lakehouse(warehouse)
 
 
 class NoMemberError(LoadError):

@@ -1,6 +1,7 @@
 """Command line: `python -m extract suggest PLACE | load [SOURCE ...] | upload … | status`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -19,6 +20,8 @@ from extract.declaration import Source, read_sources
 from extract.load import LoadResult, load_recorded
 from extract.upload import UploadResult, upload
 from local.defaults import local_defaults
+
+ENGINE_OF = {"warehouse": "postgres", "lakehouse": "spark"}
 
 
 def select(sources: dict[str, Source], names: Sequence[str]) -> list[Source]:
@@ -68,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take files that hold far fewer rows than before (see min_share in sources.yml)",
     )
+    load_command.add_argument(
+        "--to",
+        choices=ENGINE_OF,
+        help="where to: PostgreSQL, or Iceberg tables for Spark; default: as ENGINE says",
+    )
     upload_command = add_command(
         commands, "upload", "put files into a source's bucket", "~/exports/census census"
     )
@@ -114,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(describe_upload(uploaded)))
     else:
         sources = select(read_sources(), options.sources)
+        if options.to:
+            os.environ["ENGINE"] = ENGINE_OF[options.to]
         with local_defaults(sources), Progress() as progress:
             warehouse = find_warehouse()
             with recorded(warehouse, "load", " ".join(options.sources)) as record:

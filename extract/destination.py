@@ -8,7 +8,7 @@ last complete load, whatever becomes of this one.
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,6 +40,7 @@ from extract.reader import (
     ROW,
     SOURCE_FILE,
     PlainLines,
+    Record,
 )
 
 
@@ -93,6 +94,7 @@ class Warehouse(postgres):
 class WarehouseClient(PostgresClient):
     """Makes raw tables, runs the jobs that fill them, and publishes what they filled."""
 
+    engine = "PostgreSQL"
     load: Load
 
     def create_load_job(
@@ -143,7 +145,7 @@ class WarehouseClient(PostgresClient):
     def fill(self, file: RawFile) -> None:
         """Makes a file's table and copies its records into it, or notes what is wrong with it."""
         is_plain = file.opened.is_plain and not file.is_change and file.batch is None
-        with self.load.progress.task(f"{file.opened.where}: into PostgreSQL"):
+        with self.load.progress.task(f"{file.opened.where}: into {self.engine}"):
             if not (is_plain and self._copy_plain(file)):
                 self._copy_records(file)
 
@@ -171,7 +173,10 @@ class WarehouseClient(PostgresClient):
 
     def _copy_records(self, file: RawFile) -> None:
         """Copies the file's records one by one, and those that it rejects to the ledger."""
-        self._sort_out(file)
+        # As CSV that COPY takes.
+        with file.accepts.open("w", encoding="utf-8", newline="") as accepted:
+            rows = ([each.line, each.row, *each.values] for each in self._accepted(file))
+            csv.writer(accepted).writerows(rows)
         with (
             file.accepts.open("rb") as accepts,
             self.sql_client.begin_transaction(),
@@ -185,19 +190,16 @@ class WarehouseClient(PostgresClient):
             if not file.is_next_batch:
                 reject(cursor, file)
 
-    def _sort_out(self, file: RawFile) -> None:
-        """Writes a file's records as CSV that COPY takes, and those that it rejects apart."""
+    def _accepted(self, file: RawFile) -> Iterator[Record]:
+        """Yields the good records of a file, and writes those that it rejects apart."""
         file.rows = file.rejected = 0
         names = (file.file_id, self.load.source.name, file.feed.name, file.name)
-        with (
-            file.accepts.open("w", encoding="utf-8", newline="") as accepts,
-            file.rejects.open("w", encoding="utf-8", newline="") as rejects,
-        ):
-            good, bad = csv.writer(accepts), csv.writer(rejects)
+        with file.rejects.open("w", encoding="utf-8", newline="") as rejects:
+            bad = csv.writer(rejects)
             for record in file.records():
                 if not record.reason:
                     file.rows += 1
-                    good.writerow([record.line, record.row, *record.values])
+                    yield record
                     continue
                 file.rejected += 1
                 bad.writerow([*names, record.line, record.content, record.reason])

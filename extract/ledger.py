@@ -26,7 +26,7 @@ def locked_ledger(source: Source, warehouse: Warehouse) -> Iterator["Ledger"]:
     """Gives the ledger of a source to one load at a time; raises LoadError if the server fails."""
     try:
         with closing(warehouse.connect()) as connection:
-            ledger = Ledger(connection, source)
+            ledger = Ledger(connection, source, warehouse)
             ledger.prepare()
             ledger.lock()
             ledger.clean_up()
@@ -39,9 +39,12 @@ def locked_ledger(source: Source, warehouse: Warehouse) -> Iterator["Ledger"]:
 class Ledger:
     """Reads and writes the ledger of one source, over one connection."""
 
-    def __init__(self, connection: extensions.connection, source: Source) -> None:
+    def __init__(
+        self, connection: extensions.connection, source: Source, warehouse: Warehouse
+    ) -> None:
         self._connection = connection
         self._source = source
+        self._warehouse = warehouse
 
     def prepare(self) -> None:
         """Makes the ledger if there is none; raises LoadError for an older version's."""
@@ -53,6 +56,7 @@ class Ledger:
                 "where attrelid = to_regclass('audit.files')"
             )
             ((columns,),) = cursor.fetchall()
+            self._warehouse.prepare(cursor)
             runs.prepare(cursor)
             if columns is None:
                 cursor.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -109,10 +113,7 @@ class Ledger:
     def missing(self) -> list[str]:
         """Returns the feeds that have no raw table yet."""
         rows = self._fetch(
-            """
-            select name from unnest(%(names)s::text[]) as name
-            where to_regclass(format('%%I.%%I', %(schema)s, name)) is null
-            """,
+            f"select * from unnest(%(names)s::text[]) as name where not {self._has('name')}",  # noqa: S608
             schema=self._source.raw_schema,
             names=[feed.name for feed in self._source.feeds],
         )
@@ -234,11 +235,8 @@ class Ledger:
                 partition_id = null,
                 status = 'failed',
                 error = 'its raw table was dropped'
-            where
-                source = %(source)s
-                and partition_id is not null
-                and to_regclass(format('%%I.%%I', %(schema)s, feed)) is null
-            """,
+            where source = %(source)s and partition_id is not null and not """
+            + self._has("feed"),
             schema=self._source.raw_schema,
         )
 
@@ -259,6 +257,10 @@ class Ledger:
             for (table,) in tables:
                 name = Identifier(self._source.files_schema, table)
                 cursor.execute(SQL("drop table {}").format(name))
+
+    def _has(self, feed: str) -> str:
+        """Returns SQL that tells whether a feed has its raw table."""
+        return self._warehouse.has_table.format(schema="%(schema)s", name=feed)
 
     @contextmanager
     def transaction(self) -> Iterator[extensions.cursor]:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ import psutil
 import psycopg2
 
 from common.errors import FileError, LoadError
+from common.lakehouse import Lakehouse
 from common.progress import Progress
 from common.runs import Node, Run
 from common.storage import Origin, source_bucket
@@ -23,7 +24,7 @@ from extract.api import open_api
 from extract.declaration import Source
 from extract.files import RawFile, find_files
 from extract.ledger import Ledger, locked_ledger
-from extract.publish import Load, patiently, publish
+from extract.publish import Load, Tables, patiently, publish
 from extract.reader import CsvFile
 
 # Downloaded files, in a folder for each process that loads a source. WORK_DIR names another place
@@ -97,6 +98,10 @@ class Task:
 
         Those without a header yet are fetched first, and skipped if their bytes are known.
         """
+        with closing(_tables(self.warehouse)) as tables:
+            self._load(ledger, files, work, tables)
+
+    def _load(self, ledger: Ledger, files: Sequence[RawFile], work: Path, tables: Tables) -> None:
         load_id, started_at = ledger.begin(files)
         try:
             to_fetch = [file for file in files if file.csv is None]
@@ -115,6 +120,7 @@ class Task:
                 self.progress,
                 self.accept_smaller,
                 ledger.missing(),
+                tables,
             )
             if load.new or load.missing:
                 # Imported late: a second that a load without news need not pay.
@@ -174,6 +180,16 @@ class Task:
 
     def _where(self, file: RawFile) -> str:
         return f"{self.bucket.url}/{file.item.key}"
+
+
+def _tables(warehouse: Warehouse) -> Tables:
+    """Returns the raw tables of the engine that holds the rows."""
+    if isinstance(warehouse, Lakehouse):
+        # Imported late: PostgreSQL needs no Iceberg, whose packages need not be there.
+        from extract.lakehouse import IcebergTables
+
+        return IcebergTables(warehouse)
+    return Tables()
 
 
 def load(

@@ -21,6 +21,7 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from common.errors import FileError, LoadError
+from common.lakehouse import CATALOG, Lakehouse
 from common.warehouse import Warehouse
 from extract import destination
 from extract.declaration import Feed, Source
@@ -52,13 +53,26 @@ _LINEAGE = {
 
 
 def pipeline(source: Source, warehouse: Warehouse, load: Load | None = None) -> dlt.Pipeline:
-    """Returns the pipeline of a source; `pipeline(...).dataset()` reads its raw tables."""
+    """Returns the pipeline of a source.
+
+    On PostgreSQL `pipeline(...).dataset()` reads its raw tables.
+    """
+    kind = destination.Warehouse
+    if isinstance(warehouse, Lakehouse):
+        from extract import lakehouse
+
+        kind = lakehouse.Destination
     return dlt.pipeline(
-        pipeline_name=source.name,
+        pipeline_name=_name(source, warehouse),
         pipelines_dir=str(_pipelines()),
-        destination=destination.Warehouse(_credentials(warehouse), load),
+        destination=kind(_credentials(warehouse), load),
         dataset_name=source.raw_schema,
     )
+
+
+def _name(source: Source, warehouse: Warehouse) -> str:
+    """Returns the name of a source's pipeline: another one for the lakehouse."""
+    return f"{source.name}_{CATALOG}" if isinstance(warehouse, Lakehouse) else source.name
 
 
 def run(load: Load, warehouse: Warehouse, work: Path) -> None:
@@ -67,7 +81,7 @@ def run(load: Load, warehouse: Warehouse, work: Path) -> None:
     `work` is a folder of the load's own. Raises LoadError, or psycopg2.Error if the server fails;
     nothing of the load is visible then.
     """
-    with _alone(load.source):
+    with _alone(_name(load.source, warehouse)):
         task = pipeline(load.source, warehouse, load)
         # What a killed load left pending is never loaded later: its files may have changed since.
         task.abort_packages()
@@ -86,10 +100,10 @@ def _pipelines() -> Path:
 
 
 @contextmanager
-def _alone(source: Source) -> Iterator[None]:
-    """Waits for loads of the same source into other warehouses: dlt's folder is one's at a time."""
+def _alone(pipeline: str) -> Iterator[None]:
+    """Waits for loads of the same pipeline into other warehouses: its folder is one's at a time."""
     _pipelines().mkdir(parents=True, exist_ok=True)
-    with (_pipelines() / f"{source.name}.lock").open("w") as lock:
+    with (_pipelines() / f"{pipeline}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -159,7 +173,8 @@ def _reason(error: PipelineStepFailed, load: Load) -> BaseException:
         # Beyond what a table of PostgreSQL can hold: too many columns, in all versions together.
         (file,) = load.new
         return FileError(f"{file.opened.where}: {message}", file.file_id)
-    return LoadError(f"{load.source.name}: PostgreSQL: {message}")
+    place = "PostgreSQL" if errors else type(chain[-1]).__name__
+    return LoadError(f"{load.source.name}: {place}: {message}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

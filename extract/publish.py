@@ -23,6 +23,9 @@ from extract.files import RawFile
 LOCK_MILLISECONDS = 500
 LOCK_ATTEMPTS = 60
 
+# Feed and file_id of the partitions that are current no more.
+Replaced = list[tuple[str, int]]
+
 # By lock_timeout, and by statement_timeout.
 _IN_USE = (psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled)
 
@@ -39,6 +42,7 @@ class Load:
     accept_smaller: bool
     # Feeds without a raw table.
     missing: Sequence[str]
+    tables: "Tables"
 
     @property
     def new(self) -> list[RawFile]:
@@ -105,6 +109,22 @@ def patiently(source: Source, task: Callable[[], Any]) -> Any:
     )
 
 
+class Tables:
+    """The raw tables of PostgreSQL: what the engine that holds the rows does for a load."""
+
+    def swap(self, cursor: extensions.cursor, load: "Load", replaced: Replaced) -> None:
+        """Drops the partitions that are current no more, and attaches those of the load."""
+        _lock(cursor, load.source, [feed for feed, _ in replaced])
+        for feed, file_id in replaced:
+            table = Identifier(load.source.files_schema, f"{feed}_{file_id}")
+            execute(cursor, "drop table {table}", table=table)
+        for file in load.new:
+            _attach(cursor, load.source, file)
+
+    def close(self) -> None:
+        """Gives up what a load had open."""
+
+
 def publish(cursor: extensions.cursor, load: Load) -> None:
     """Makes all files of a load visible within the caller's transaction.
 
@@ -112,13 +132,11 @@ def publish(cursor: extensions.cursor, load: Load) -> None:
     """
     for file in load.files:
         _note(cursor, load, file)
-    replaced = _replace(cursor, load)
-    _lock(cursor, load.source, [feed for feed, _ in replaced])
-    for feed, file_id in replaced:
-        table = Identifier(load.source.files_schema, f"{feed}_{file_id}")
-        execute(cursor, "drop table {table}", table=table)
     for file in load.new:
-        _attach(cursor, load.source, file)
+        # Of others they were copied before: they stay to be looked at if the load fails.
+        if file.is_next_batch:
+            reject(cursor, file)
+    load.tables.swap(cursor, load, _replace(cursor, load))
     _complete(cursor, load)
 
 
@@ -166,7 +184,7 @@ def _note(cursor: extensions.cursor, load: Load, file: RawFile) -> None:
     ((file.load_id,),) = cursor.fetchall()
 
 
-def _replace(cursor: extensions.cursor, load: Load) -> list[tuple[str, int]]:
+def _replace(cursor: extensions.cursor, load: Load) -> Replaced:
     """Returns feed and id of the partitions that are current no more.
 
     Each file takes the place of its former version; a partition stays while another file has its
@@ -228,7 +246,6 @@ def _attach(cursor: extensions.cursor, source: Source, file: RawFile) -> None:
         alter table {table} reset (autovacuum_enabled)
     """
     if file.is_next_batch:
-        reject(cursor, file)
         statement = "insert into {raw} select * from {table}; drop table {table}"
     execute(
         cursor,

@@ -42,10 +42,10 @@ def local_defaults(sources: Sequence[Source] = (), database: bool = True) -> Ite
     """Fills in what is unset in the environment, for as long as the context lasts.
 
     POSTGRES_* become those of the embedded server, which is started, unless no `database` is
-    wanted; LAKE_URL becomes .local/lake. For the `sources` that are to be loaded, BUCKET_URL
-    becomes the sample bucket, OPEN_BREWERY_URL a mock that this process serves, and ACCEPT_SMALLER
-    names those whose sample has fewer rows than before because SCALE fell. Prints where each
-    source is read from.
+    wanted; LAKE_URL becomes .local/lake, LAKEHOUSE_URL .local/lakehouse. For the `sources` that are
+    to be loaded, BUCKET_URL becomes the sample bucket, OPEN_BREWERY_URL a mock that this process
+    serves, and ACCEPT_SMALLER names those whose sample has fewer rows than before because SCALE
+    fell. Prints where each source is read from.
 
     Raises ConfigurationError if the environment names a server only in part, or SCALE is no
     positive number; LoadError if the server does not start.
@@ -58,7 +58,7 @@ def local_defaults(sources: Sequence[Source] = (), database: bool = True) -> Ite
             origins = _fill_sources(stack, sources)
             if server:
                 _fill(stack, server.result())
-        _fill(stack, {"LAKE_URL": str(STATE / "lake")})
+        _fill(stack, {"LAKE_URL": str(STATE / "lake"), "LAKEHOUSE_URL": str(STATE / "lakehouse")})
         for name, origin in origins.items():
             print(f"  {name}: {origin}", flush=True)
         yield

@@ -21,10 +21,13 @@ import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
+from common.lakehouse import Lakehouse
 from common.warehouse import DEFAULTS, Warehouse
 from local.postgres import Server
 from local.sample import generate
 from tests.forkserver import Forkserver
+from tests.lakehouse import lakehouse
+from tests.lakehouse import rows_of as rows_of_lakehouse
 from tests.moto_server import moto_variables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
 BUILT = "built"
+# Which one these tests are about; the variable itself is unset in them.
+ENGINE = os.environ.get("ENGINE")
 
 Rows = list[tuple[Any, ...]]
 
@@ -49,7 +54,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on, or reaches, what the developer's own shell points at."""
     for name in os.environ:
         is_place = name in DEFAULTS or name.endswith(("BUCKET_URL", "BREWERY_URL", "LAKE_URL"))
-        is_option = name in ("SCALE", "ACCEPT_SMALLER")
+        is_place = is_place or name.startswith("LAKEHOUSE_")
+        is_option = name in ("SCALE", "ACCEPT_SMALLER", "ENGINE")
         if is_place or is_option or name.startswith(("ALERT_", "AWS_", "DBT_")):
             monkeypatch.delenv(name)
     # dlt's working folders are a test's own, as its database is.
@@ -100,15 +106,23 @@ def server(shared_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def new_warehouse(server: Server) -> Callable[..., Warehouse]:
-    """Makes a database, empty or a copy of a template, and returns how to reach it."""
+def new_warehouse(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Warehouse]:
+    """Makes a database, empty or a copy of a template, and returns how to reach it.
+
+    With ENGINE=spark (make spark-test), it is that of a lakehouse.
+    """
 
     def make(template: str = "template1", name: str = "") -> Warehouse:
         env = server.start()
         name = name or f"test_{uuid4().hex[:12]}"
         _administer(env, f"drop database if exists {name} with (force)")
         _administer(env, f"create database {name} template {template}")
-        return _warehouse(env, name)
+        warehouse = _warehouse(env, name)
+        if ENGINE == "spark":
+            return lakehouse(warehouse, tmp_path_factory.mktemp("lakehouse"))
+        return warehouse
 
     return make
 
@@ -146,6 +160,8 @@ def rows_of() -> Callable[[Warehouse, str], Rows]:
     """Runs one query on a warehouse and returns its rows."""
 
     def run(warehouse: Warehouse, sql: str) -> Rows:
+        if isinstance(warehouse, Lakehouse):
+            return rows_of_lakehouse(warehouse, sql)
         with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()

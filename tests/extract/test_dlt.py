@@ -73,6 +73,7 @@ def test_each_load_is_a_row_of_dlts(
     ) == [(2, 2)]
 
 
+@pytest.mark.postgres
 def test_dlts_dataset_reads_the_rows(
     source: Source, items: Path, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_dlts_dataset_reads_the_rows(
     assert set(dataset.schema.data_table_names()) == {"items", "visits"}
 
 
+@pytest.mark.postgres
 def test_dlts_command_line_names_the_last_load(
     source: Source, items: Path, warehouse: Warehouse, query: Query
 ) -> None:
@@ -116,6 +118,7 @@ def dlt(warehouse: Warehouse, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.postgres
 def test_a_raw_table_that_somebody_dropped_is_made_anew(
     source: Source, items: Path, warehouse: Warehouse, query: Query
 ) -> None:

@@ -121,7 +121,7 @@ def test_files_come_in_any_order_and_those_that_are_missing_show_nothing(
     assert take() == {"people.csv": "processed/1/people.csv"}
     assert rows(query) == ["Anna", "Bo"]
     assert query("select name, _source_row, _load_id from raw_homes.houses") == []
-    assert query("select id, at from raw_homes.visits") == []
+    assert query('select id, "at" from raw_homes.visits') == []
     drop("2025/visits.csv", "id,at\n7,2025-01-01\n")
     drop("houses 2025-01.csv", HOUSES)
     assert take() == {
@@ -201,6 +201,7 @@ NO_TABLES = {
 }  # fmt: skip
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("kind", NO_TABLES)
 def test_no_content_ends_a_watch(
     folder: Path, source: Source, warehouse: Warehouse, query: Query, kind: str
@@ -224,6 +225,7 @@ def test_no_content_ends_a_watch(
     assert not load(source, warehouse).is_news
 
 
+@pytest.mark.postgres
 def test_columns_that_pile_up_are_set_aside_in_the_end(folder: Path, take: Take) -> None:
     """Each version may have other columns; raw keeps them all, and PostgreSQL has a limit."""
     moved: list[str | None] = []
@@ -304,7 +306,7 @@ def test_a_load_agrees_with_what_was_taken(
     moved = take()
     assert moved["bad visits.csv"] == "error/bad visits.csv"
     before = keys(bucket)
-    visits = "select id, at, _source_file from raw_homes.visits order by id, at"
+    visits = 'select id, "at", _source_file from raw_homes.visits order by id, "at"'
     shown = query(visits)
     # All change rows, appended; dbt finds the newest of each key.
     assert shown == [
@@ -525,6 +527,7 @@ def test_a_server_that_is_away_leaves_the_file_where_it_is(
     assert rows(query) == ["Anna", "Bo"]
 
 
+@pytest.mark.postgres
 def test_a_bucket_that_does_not_hand_over_or_take_leaves_the_file_where_it_is(
     drop: Put,
     source: Source,

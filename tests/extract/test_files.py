@@ -350,6 +350,7 @@ def test_an_extra_column_that_goes_again_shows_null(
 HOSTILE = ['a"b', "a'b; drop table x;--", "sélect %s {x} \\", "Ö" * 60, "a" * 80]
 
 
+@pytest.mark.postgres
 def test_hostile_column_names_are_only_names(
     declare: Declare, put: Put, warehouse: Warehouse, query: Query
 ) -> None:
@@ -422,6 +423,7 @@ def test_nothing_outside_the_bucket_is_read(
         load(declare(file="../secret.csv"), warehouse)
 
 
+@pytest.mark.postgres
 def test_a_load_waits_for_readers_and_does_not_keep_others_waiting(
     declare: Declare,
     put: Put,
@@ -442,6 +444,7 @@ def test_a_load_waits_for_readers_and_does_not_keep_others_waiting(
     assert query("select name from raw_shop.items") == [("new",)]
 
 
+@pytest.mark.postgres
 def test_autovacuum_waits_until_a_file_is_attached(
     declare: Declare,
     put: Put,

@@ -48,6 +48,7 @@ def replace_line(path: Path, number: int, line: bytes) -> None:
     path.write_bytes(b"\r\n".join(lines))
 
 
+@pytest.mark.postgres
 def test_every_row_arrives_as_text_with_its_lineage(
     bucket: Path, source: Source, warehouse: Warehouse, query: Query
 ) -> None:
@@ -87,6 +88,7 @@ def test_non_ascii_quotes_and_padding_survive(
     ]
 
 
+@pytest.mark.postgres
 def test_both_shapes_of_the_files_give_the_same_staging_rows(
     bucket: Path,
     source: Source,
@@ -146,6 +148,7 @@ def test_a_changed_file_replaces_its_rows_and_leaves_the_others(
     assert query("select distinct _load_id from raw_adventure_works.person") == [(1,)]
 
 
+@pytest.mark.postgres
 def test_replaced_versions_of_a_file_are_dropped_and_stay_in_the_ledger(
     bucket: Path, source: Source, warehouse: Warehouse, query: Query
 ) -> None:
@@ -270,6 +273,7 @@ def test_a_second_load_of_the_source_is_refused_while_one_runs(
     assert load(source, warehouse).rows > 0
 
 
+@pytest.mark.postgres
 def test_a_load_that_was_killed_is_cleaned_up_by_the_next(
     bucket: Path, source: Source, warehouse: Warehouse, query: Query
 ) -> None:
@@ -286,6 +290,7 @@ def test_a_load_that_was_killed_is_cleaned_up_by_the_next(
     assert query(unpublished("adventure_works")) == []
 
 
+@pytest.mark.postgres
 def test_s3_and_a_folder_give_the_same_rows(
     small_bucket: Path,
     source: Source,

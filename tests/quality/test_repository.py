@@ -18,11 +18,11 @@ FORBIDDEN = {
 # As code in a text, as a command of a workflow or hook, or at the start of a line.
 MAKE = re.compile(r"(?:`|run: |entry: |^ *)make (?:-s )?([a-z-]+)", re.MULTILINE)
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)(\[[a-z0-9,._-]+\])?==([\w.!+]+)(\s*;\s*.+)?")
-# To run, to test, to compare with, in the function, to test that, to ask for metrics, to look at:
-# each has a .in and a .lock.
+# To run, to test, to compare with, in the function, to test that, to ask for metrics, to look at,
+# on Spark: each has a .in and a .lock.
 TOGETHER = tuple(
     f"requirements{name}"
-    for name in ("", "-dev", "-bench", "-lambda", "-deploy", "-metrics", "-dashboard")
+    for name in ("", "-dev", "-bench", "-lambda", "-deploy", "-metrics", "-dashboard", "-spark")
 )
 # Airflow has an environment of its own, with its own versions.
 LOCKED = (*TOGETHER, "requirements-airflow")
