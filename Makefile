@@ -186,7 +186,7 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 
 # Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
 spark-test: export KILLS ?= 2
-spark-test: export FILES ?= 40
+spark-test: export FILES ?= 20
 spark-test: $(SPARK)/.spark ## Test loads into the lakehouse: equal to PostgreSQL, atomic, killed at any moment
 	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile tests_spark
 

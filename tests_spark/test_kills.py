@@ -32,11 +32,9 @@ PHASES = [
     ("extract.lakehouse:LakehouseClient.update_stored_schema", False),
     # Data files are written.
     ("extract.lakehouse:IcebergTables.write", False),
-    ("dlt.load.load:Load.complete_jobs", False),
     # In mid-commit: the catalog points to the first table's new version; then to all of them.
     ("extract.lakehouse:_Catalog.commit_table", False),
     ("extract.lakehouse:IcebergTables.swap", False),
-    ("extract.publish._complete", False),
     # Committed, but dlt does not know it yet.
     ("extract.lakehouse:LakehouseClient.complete_load", True),
 ]
