@@ -9,7 +9,7 @@ of this one.
 import codecs
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, TypeVar, cast
 
@@ -239,7 +239,8 @@ class LakehouseClient(destination.WarehouseClient):
             for file in self.load.new:
                 self.load.check(file)
         except BaseException:
-            self._tables.discard(self.load)
+            with suppress(LoadError):
+                self._tables.discard(self.load)
             raise
         super().complete_load(load_id)
 
