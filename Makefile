@@ -21,6 +21,13 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 
 # Given on the command line, these reach the programs through the environment:
 # BUCKET_URL, LAKE_URL, SCALE (of the sample bucket), POSTGRES_*. See README.md.
+# So does ENGINE: with spark, the programs run in an environment that has it.
+ifeq ($(ENGINE),spark)
+PY_OF_ENGINE := $(SPARK)/bin/python
+run answers status: $(SPARK)/.spark
+else
+PY_OF_ENGINE := $(PY)
+endif
 SOURCES ?=
 FULL ?=
 Q ?=
@@ -30,8 +37,8 @@ export QUERY = $(value Q)
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
 	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
-	metrics-setup metrics-test dashboard dashboard-test screenshots spark-test lakehouse-test \
-	lock clean
+	metrics-setup metrics-test dashboard dashboard-test screenshots spark-up spark-down parity \
+	spark-test spark-faults lakehouse-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,7 +46,7 @@ help: ## Show this list
 setup: $(VENV)/.run $(PACKAGES) ## Install what `make run` needs (other targets do it)
 
 run: setup ## Load, build and test what is new, print the answers (SOURCES="...", FULL=1, SCALE=N)
-	@$(PY) -m orchestrate run $(if $(FULL),--full) $(SOURCES)
+	@$(PY_OF_ENGINE) -m orchestrate run $(if $(FULL),--full) $(SOURCES)
 
 # Tests run in this many processes. (Not called WORKERS: dlt would take that for itself.)
 PROCESSES ?= 3
@@ -105,10 +112,10 @@ down: setup ## Stop PostgreSQL
 	@$(PY) -m local down
 
 answers: setup ## Print the answers from what is built, or write them (FORMAT=csv|json|html OUT=folder)
-	@$(PY) -m orchestrate answers $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
+	@$(PY_OF_ENGINE) -m orchestrate answers $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
 
 status: setup ## Say how each source and the last runs are; exit code 1 if anything is wrong
-	@$(PY) -m orchestrate status
+	@$(PY_OF_ENGINE) -m orchestrate status
 
 lake: setup ## Publish the marts as parquet to the lake that LAKE_URL names, or to .local/lake
 	@$(PY) -m lake publish
@@ -187,8 +194,12 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 # Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
 spark-test: export KILLS ?= 2
 spark-test: export FILES ?= 20
-spark-test: $(SPARK)/.spark ## Test loads into the lakehouse: equal to PostgreSQL, atomic, killed at any moment
-	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile tests_spark
+spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal PostgreSQL's and are atomic, two stars, pitfalls
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --ignore tests_spark/test_cluster.py \
+		tests_spark
+
+spark-faults: setup $(SPARK)/.spark ## Kill a worker and the Thrift server during a build
+	@$(SPARK)/bin/python -m pytest tests_spark/test_cluster.py
 
 lakehouse-test: $(SPARK)/.spark ## Run the tests of loads once more, on the lakehouse (10 minutes)
 	@ENGINE=spark $(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not postgres" tests/extract
@@ -203,6 +214,15 @@ dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboar
 
 screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
 	@SCREENSHOTS=docs/img $(DASHBOARD)/bin/python -m pytest tests_dashboard/test_pages.py
+
+spark-up: setup $(SPARK)/.spark ## Start a Spark cluster over the lakehouse and leave it running
+	@$(SPARK)/bin/python -m local spark-up
+
+spark-down: setup ## Stop the Spark cluster
+	@$(PY) -m local spark-down
+
+parity: setup $(SPARK)/.spark ## Load and build on both engines, and compare all (SCALE=N)
+	@$(SPARK)/bin/python -m tests_spark.parity
 
 lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 	@$(INSTALL) uv
@@ -223,8 +243,8 @@ lock: $(VENV)/.test ## Resolve requirements*.in anew into the lock files
 		--output-file requirements-spark.lock
 	@$(RESOLVE) requirements-airflow.in --output-file requirements-airflow.lock
 
-clean: ## Stop PostgreSQL and remove everything that make made, the database included
-	@if [ -x $(PY) ]; then $(PY) -m local down --delete; fi
+clean: ## Stop PostgreSQL and Spark, and remove everything that make made, the database included
+	@if [ -x $(PY) ]; then $(PY) -m local spark-down; $(PY) -m local down --delete; fi
 	rm -rf $(VENV) $(AIRFLOW) $(DEPLOY) $(METRICS) $(DASHBOARD) $(SPARK) .local dbt_packages target logs
 
 # One installation at a time: whoever comes second waits, and finds it done. Nothing of it is printed

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 from common.commands import add_command, new_parser
+from common.errors import LoadError
+from local.defaults import local_defaults
 from local.packages import install_packages
 from local.postgres import ServerError, this_clone
+from local.spark import this_cluster
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--quiet", action="store_true", help="say nothing if all is well")
     down = add_command(commands, "down", "stop it", "--delete")
     down.add_argument("--delete", action="store_true", help="and delete its data")
+    add_command(commands, "spark-up", "start this clone's Spark cluster and leave it running")
+    add_command(commands, "spark-down", "stop it")
     add_command(commands, "packages", "install the dbt packages")
     sample = add_command(
         commands,
@@ -41,11 +46,22 @@ def main(arguments: list[str] | None = None) -> int:
             print("PostgreSQL stopped." if stopped else "PostgreSQL was not running.")
             if options.delete:
                 this_clone().delete()
+        elif options.command == "spark-up":
+            os.environ["ENGINE"] = "spark"
+            with local_defaults(cluster=True):
+                print(
+                    "Spark is up on {SPARK_HOST}:{SPARK_PORT}; `make spark-down` stops it.".format(
+                        **os.environ
+                    )
+                )
+        elif options.command == "spark-down":
+            stopped = this_cluster().stop()
+            print("Spark stopped." if stopped else "Spark was not running.")
         elif options.command == "packages":
             print(install_packages(), file=sys.stderr)
         else:
             return _sample(options.scale, options.out)
-    except ServerError as error:
+    except (LoadError, ServerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

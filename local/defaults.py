@@ -13,7 +13,8 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from common.errors import ConfigurationError, LoadError
-from common.warehouse import DEFAULTS
+from common.lakehouse import Lakehouse
+from common.warehouse import DEFAULTS, find_warehouse
 from local import ROOT, STATE
 
 # The source that has a mock, and the file of a bucket that the mock serves.
@@ -38,14 +39,17 @@ class Source(Protocol):
 
 
 @contextmanager
-def local_defaults(sources: Sequence[Source] = (), database: bool = True) -> Iterator[None]:
+def local_defaults(
+    sources: Sequence[Source] = (), database: bool = True, cluster: bool = False
+) -> Iterator[None]:
     """Fills in what is unset in the environment, for as long as the context lasts.
 
     POSTGRES_* become those of the embedded server, which is started, unless no `database` is
     wanted; LAKE_URL becomes .local/lake, LAKEHOUSE_URL .local/lakehouse. For the `sources` that are
     to be loaded, BUCKET_URL becomes the sample bucket, OPEN_BREWERY_URL a mock that this process
     serves, and ACCEPT_SMALLER names those whose sample has fewer rows than before because SCALE
-    fell. Prints where each source is read from.
+    fell. Prints where each source is read from. With ENGINE=spark, and if a `cluster` is wanted,
+    SPARK_HOST and SPARK_PORT become those of this clone's, which is started.
 
     Raises ConfigurationError if the environment names a server only in part, or SCALE is no
     positive number; LoadError if the server does not start.
@@ -59,6 +63,8 @@ def local_defaults(sources: Sequence[Source] = (), database: bool = True) -> Ite
             if server:
                 _fill(stack, server.result())
         _fill(stack, {"LAKE_URL": str(STATE / "lake"), "LAKEHOUSE_URL": str(STATE / "lakehouse")})
+        if cluster and os.environ.get("ENGINE") == "spark" and not os.environ.get("SPARK_HOST"):
+            _set(stack, start_cluster())
         for name, origin in origins.items():
             print(f"  {name}: {origin}", flush=True)
         yield
@@ -79,6 +85,23 @@ def _start_server() -> dict[str, str]:
 
     try:
         return this_clone().start()
+    except ServerError as error:
+        raise LoadError(str(error)) from error
+
+
+def start_cluster() -> dict[str, str]:
+    """Starts this clone's Spark cluster over the lakehouse that the environment names.
+
+    Returns SPARK_HOST and SPARK_PORT. Raises LoadError if it does not start.
+    """
+    from local.postgres import ServerError
+    from local.spark import this_cluster
+
+    warehouse = find_warehouse()
+    if not isinstance(warehouse, Lakehouse):
+        raise ConfigurationError("ENGINE is not spark")
+    try:
+        return this_cluster().start(warehouse)
     except ServerError as error:
         raise LoadError(str(error)) from error
 

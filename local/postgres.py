@@ -123,7 +123,7 @@ class Server:
             )
         env = {
             "POSTGRES_HOST": "127.0.0.1",
-            "POSTGRES_PORT": str(_free_port()),
+            "POSTGRES_PORT": str(free_port()),
             "POSTGRES_USER": USER,
             "POSTGRES_PASSWORD": password,
             "POSTGRES_DB": DATABASE,
@@ -135,8 +135,8 @@ class Server:
     def _launch(self, home: Path, env: dict[str, str]) -> None:
         # PostgreSQL refuses to start where the pid of a dead server now is another process's.
         (home / "data" / "postmaster.pid").unlink(missing_ok=True)
-        if not _is_free(int(env["POSTGRES_PORT"])):
-            env["POSTGRES_PORT"] = str(_free_port())
+        if not is_free(int(env["POSTGRES_PORT"])):
+            env["POSTGRES_PORT"] = str(free_port())
             self._write_env(env)
         log = home / "server.log"
         options = f"-p {env['POSTGRES_PORT']} -c listen_addresses=127.0.0.1"
@@ -346,14 +346,16 @@ def make_roles(env: dict[str, str]) -> None:
         cursor.execute(ROLES_FILE.read_text(encoding="utf-8"))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,7 +1,7 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- if custom_schema_name is none -%}
         {{ target.schema }}
-    {%- elif target.name == 'main' -%}
+    {%- elif target.name in ('main', 'spark') -%}
         {{ custom_schema_name | trim }}
     {%- else -%}
         {{ target.schema }}_{{ custom_schema_name | trim }}

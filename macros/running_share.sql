@@ -1,4 +1,4 @@
 {% macro running_share(amount, weights) -%}
-    round({{ amount }} * {{ weights }}.weight_through / {{ weights }}.weight_total, 4)
-    - round({{ amount }} * {{ weights }}.weight_before / {{ weights }}.weight_total, 4)
+    {{ rounded_share(amount, weights ~ '.weight_through', weights ~ '.weight_total') }}
+    - {{ rounded_share(amount, weights ~ '.weight_before', weights ~ '.weight_total') }}
 {%- endmacro %}

@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     sources = read_sources()
     if options.command == "run":
         chosen = select(sources, options.sources)
-        with local_defaults(chosen):
+        with local_defaults(chosen, cluster=True):
             return run(
                 chosen,
                 find_warehouse(),
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _watch(source, options, console)
     if options.command == "answers" and bool(options.format) != bool(options.out):
         raise ConfigurationError("--format and --out go together: --format html --out answers")
-    with local_defaults():
+    with local_defaults(cluster=options.command == "answers"):
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
         if options.command == "record":
@@ -184,7 +184,7 @@ def _watch(source: Source, options: argparse.Namespace, console: Console) -> int
             f"{source.name}: extract/sources.yml declares no landing folder for it; to load its "
             "files in micro-batches, say --batch N"
         )
-    with local_defaults([source]), stopped_by_signals() as stop:
+    with local_defaults([source], cluster=True), stopped_by_signals() as stop:
         warehouse = find_warehouse()
         os.environ.update(warehouse.variables())
         clock = Clock(options.every, options.ticks, stop, console)

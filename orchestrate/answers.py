@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.errors import LoadError
+from common.lakehouse import Lakehouse
 from common.warehouse import Warehouse
+from orchestrate import spark
 from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
@@ -55,7 +57,7 @@ def ask(
     """Runs each answer and shows its result, at most `limit` rows of it.
 
     What is not built, and what the user may not read, are a line on stderr each. Returns False if
-    there is nothing else. Raises LoadError if PostgreSQL fails.
+    there is nothing else. Raises LoadError if the engine fails.
     """
     unbuilt, secret = [], []
     patience = iter(PATIENCE)
@@ -65,7 +67,12 @@ def ask(
         for answer, result in zip(answers, running, strict=True):
             try:
                 show(result.result())
-            except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
+            except (
+                errors.UndefinedTable,
+                errors.InvalidSchemaName,
+                errors.UndefinedColumn,
+                spark.NotThereError,
+            ):
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
                 secret.append(answer.name)
@@ -82,6 +89,10 @@ def _run(
     warehouse: Warehouse, answer: Answer, patience: Iterator[float], limit: int | None
 ) -> Result:
     """Returns the first rows of an answer, or all."""
+    if isinstance(warehouse, Lakehouse):
+        # As it is: around a query, Spark does not keep the order of its rows.
+        names, every = spark.query(answer.sql)
+        return Result(answer, names, every[:limit], len(every))
     # Only what is shown is fetched: answers can have as many rows as there are customers.
     shown = "all" if limit is None else str(limit)
     counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {shown}"  # noqa: S608

@@ -15,6 +15,7 @@ from datetime import datetime
 import psycopg2
 from psycopg2 import extensions
 
+from common.lakehouse import Lakehouse
 from common.warehouse import Warehouse, as_owner
 from orchestrate.errors import DbtError
 from orchestrate.project import Feed
@@ -49,6 +50,14 @@ comment on column audit.builds.red is
 comment on column audit.builds.warnings is
 'Tests that found something and only warn; they look at whole tables until they find nothing.';
 """
+_RELATIONS = """
+select pg_namespace.nspname || '.' || pg_class.relname
+from pg_class
+inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+where pg_class.relkind in ('r', 'v', 'm', 'p')
+"""
+# Of a lakehouse, PostgreSQL has the catalog alone.
+_RELATIONS_OF_LAKEHOUSE = "select table_namespace || '.' || table_name from iceberg_tables"
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,9 @@ class Build:
 class Builds:
     """audit.builds, over the connection that holds the lock."""
 
-    def __init__(self, connection: extensions.connection) -> None:
+    def __init__(self, connection: extensions.connection, relations: str = _RELATIONS) -> None:
         self._connection = connection
+        self._relations = relations
 
     def last(self) -> Build:
         """Returns the newest build; makes the table if there is none yet."""
@@ -123,14 +133,7 @@ class Builds:
     def relations(self) -> set[str]:
         """Returns the tables and views that are there, as schema.name."""
         with self._connection.cursor() as cursor:
-            cursor.execute(
-                """
-                select pg_namespace.nspname || '.' || pg_class.relname
-                from pg_class
-                inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
-                where pg_class.relkind in ('r', 'v', 'm', 'p')
-                """
-            )
+            cursor.execute(self._relations)
             return {name for (name,) in cursor.fetchall()}
 
     def begin(self, code: str, is_full: bool, tested: dict[str, int], last: Build) -> int:
@@ -193,7 +196,8 @@ def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]
         with closing(as_owner(warehouse).connect()) as connection:
             connection.autocommit = True
             _lock(connection, wait)
-            yield Builds(connection)
+            is_lakehouse = isinstance(warehouse, Lakehouse)
+            yield Builds(connection, _RELATIONS_OF_LAKEHOUSE if is_lakehouse else _RELATIONS)
     except psycopg2.Error as error:
         raise DbtError(f"PostgreSQL: {str(error).strip()}") from error
 

@@ -25,11 +25,12 @@ _KEPT = 10
 
 
 def code_digest(database: str) -> str:
-    """Returns a digest of all that dbt compiles: the project's files, dbt, and the database's name.
+    """Returns a digest of all that dbt compiles: files, dbt, the engine, the database's name.
 
     The same digest means the same SQL, so nothing needs to be parsed or compared.
     """
-    digest = hashlib.sha256(f"{version('dbt-core')} {database}".encode())
+    engine = os.environ.get("ENGINE") or "postgres"
+    digest = hashlib.sha256(f"{version('dbt-core')} {engine} {database}".encode())
     paths = [path for folder in _FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
     for path in sorted([*ROOT.glob("*.yml"), *paths]):
         if path.suffix in _SUFFIXES:

@@ -87,7 +87,7 @@ with cases as (
         ('numeric(19,4)', '1 234,56', null),
         ('numeric(19,4)', '1' || chr(160) || '234,56', null),
         ('numeric(19,4)', '1_000', null),
-        ('numeric(19,4)', '1''234.56', null),
+        ('numeric(19,4)', '1' || chr(39) || '234.56', null),
         ('numeric(19,4)', '1e5', null),
         ('numeric(19,4)', '1E-2', null),
         ('numeric(19,4)', '1.5f', null),

@@ -11,7 +11,7 @@ with cases as (
         ('<Survey xmlns="http://example.com/s"><Job>Clerical</Job></Survey>', 'Clerical'),
         ('<Survey><JobTitle>Clerk</JobTitle><Job>Manual</Job></Survey>', 'Manual'),
         ('<Survey><Job> Skilled Manual ' || chr(10) || '</Job></Survey>', 'Skilled Manual'),
-        ('<Job>R&amp;D &lt;&quot;lead&quot;&gt; &apos;9</Job>', 'R&D <"lead"> ''9'),
+        ('<Job>R&amp;D &lt;&quot;lead&quot;&gt; &apos;9</Job>', 'R&D <"lead"> ' || chr(39) || '9'),
         ('<Survey><Job>&amp;lt;</Job></Survey>', '&lt;'),
         ('<Survey><Job>Führung</Job></Survey>', 'Führung'),
         ('<Survey><Job>first</Job><Job>second</Job></Survey>', 'first'),
