@@ -1,11 +1,15 @@
 """Where the warehouse is: what POSTGRES_* in the environment says."""
 
 import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2 import errors
 
 from common.errors import ConfigurationError, LoadError
 
@@ -21,6 +25,21 @@ DEFAULTS = {
 ENGINES = ("postgres", "spark")
 # The role that owns raw and the ledger, where the server has it: see local/roles.sql.
 LOADER = "loader"
+
+
+# What a query says of a relation that is not there, or not as it was.
+NOT_BUILT = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+# What it says while a build replaces one: gone between its name and its rows, or about to be there.
+REPLACED = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.InternalError_,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+)
+# Seconds to wait for it, each time; 2 s in all.
+PATIENCE = (0.1, 0.3, 0.6, 1.0)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,21 @@ def find_warehouse() -> Warehouse:
     from common.lakehouse import find_lakehouse
 
     return find_lakehouse(warehouse)
+
+
+def patiently(ask: Callable[[], T], pauses: Iterator[float]) -> T:
+    """Asks, and again after each pause (in s) as long as a build replaces what is asked for.
+
+    Raises the last error when there is no pause left.
+    """
+    while True:
+        try:
+            return ask()
+        except REPLACED:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            time.sleep(pause)
 
 
 class NoMemberError(LoadError):

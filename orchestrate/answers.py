@@ -1,7 +1,6 @@
 """Runs the analyses and prints their results as tables."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,12 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.errors import LoadError
-from common.warehouse import Warehouse
+from common.progress import Progress
+from common.warehouse import NOT_BUILT, PATIENCE, Warehouse, patiently
 from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
-# Seconds to wait, in all answers together, for a relation that a build replaces just now.
-PATIENCE = (0.2, 0.5, 1.0, 2.0)
 
 
 class Result(NamedTuple):
@@ -58,14 +56,17 @@ def ask(
     there is nothing else. Raises LoadError if PostgreSQL fails.
     """
     unbuilt, secret = [], []
+    # In all answers together.
     patience = iter(PATIENCE)
     # Two at a time: most of an answer runs on one processor.
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(_run, warehouse, answer, patience, limit) for answer in answers]
         for answer, result in zip(answers, running, strict=True):
             try:
-                show(result.result())
-            except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
+                with Progress() as progress, progress.task(answer.name):
+                    found = result.result()
+                show(found)
+            except NOT_BUILT:
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
                 secret.append(answer.name)
@@ -87,24 +88,15 @@ def _run(
     counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {shown}"  # noqa: S608
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        while True:
-            try:
-                cursor.execute(counted)
-                columns = [column.name for column in cursor.description or ()]
-                rows = cursor.fetchall()
-                count = rows[0][-1] if rows else 0
-                return Result(answer, columns[:-1], [row[:-1] for row in rows], count)
-            # Gone between its name and its rows, or about to be there again.
-            except (
-                errors.UndefinedTable,
-                errors.InternalError_,
-                errors.DeadlockDetected,
-                errors.LockNotAvailable,
-            ):
-                pause = next(patience, None)
-                if pause is None:
-                    raise
-                time.sleep(pause)
+
+        def fetch() -> Result:
+            cursor.execute(counted)
+            columns = [column.name for column in cursor.description or ()]
+            rows = cursor.fetchall()
+            count = rows[0][-1] if rows else 0
+            return Result(answer, columns[:-1], [row[:-1] for row in rows], count)
+
+        return patiently(fetch, patience)
 
 
 def _cut(name: str, rows: int) -> str:

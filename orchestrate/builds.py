@@ -99,8 +99,8 @@ class Builds:
             )
             return {(source, feed): load for source, feed, load in cursor.fetchall()}
 
-    def stale(self, allowed: dict[str, dict[str, float]]) -> dict[str, list[str]]:
-        """Returns the feeds of each source that brought nothing for longer than allowed, in s."""
+    def ages(self) -> dict[Feed, float]:
+        """Returns the seconds since each feed last brought something: for `Known.stale`."""
         with self._connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -111,14 +111,9 @@ class Builds:
                 from audit.files
                 where status = 'complete'
                 group by source, feed
-                order by source, feed
                 """
             )
-            stale: dict[str, list[str]] = {}
-            for source, feed, age in cursor.fetchall():
-                if age > allowed.get(source, {}).get(feed, age):
-                    stale.setdefault(source, []).append(feed)
-        return stale
+            return {(source, feed): age for source, feed, age in cursor.fetchall()}
 
     def relations(self) -> set[str]:
         """Returns the tables and views that are there, as schema.name."""
@@ -177,7 +172,7 @@ class Builds:
 
 
 def no_news_of(feeds: Sequence[str]) -> str:
-    """Says of feeds what `Builds.stale` found."""
+    """Says of feeds what `Known.stale` found."""
     return f"no news of {', '.join(feeds)} for longer than the freshness that models/ declares"
 
 

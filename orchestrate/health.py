@@ -57,7 +57,7 @@ def examine(warehouse: Warehouse, names: Sequence[str], known: Known | None) -> 
                 loads = _loads(cursor)
             builds = Builds(connection)
             last = builds.last()
-            stale = builds.stale(known.allowed) if known and loads else {}
+            stale = known.stale(builds.ages()) if known and loads else {}
     except psycopg2.Error as error:
         raise LoadError(f"PostgreSQL: {' '.join(str(error).split())}") from error
     for key, message in sorted(last.red.items()):

@@ -247,7 +247,9 @@ def _plan(
     dbt: "Dbt", extent: Extent, last: Build, loads: dict[Feed, int], relations: set[str]
 ) -> _Plan:
     project = dbt.project
-    scope = project.of(extent.names) if extent.names else project.everything()
+    scope = project.everything()
+    if extent.names:
+        scope = project.of(extent.names) | project.of_ledger()
     news = _news(extent, last, loads)
     new = project.of(source for source, _ in news if source not in last.tested_loads)
     changed = dbt.changed(last.code)
@@ -351,7 +353,7 @@ def _name(key: str) -> str:
 
 
 def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
-    for source, feeds in builds.stale(known.allowed).items():
+    for source, feeds in known.stale(builds.ages()).items():
         if not extent.names or source in extent.names:
             say(console, f"  warning: {source}: {no_news_of(feeds)}")
 

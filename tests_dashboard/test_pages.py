@@ -366,7 +366,7 @@ def test_operations_say_where_what_was_rejected_but_not_what_it_says(
 ) -> None:
     goto(page, address, "Operations")
     sources = table(page, "How each source is now")
-    assert {row[0]: row[4] for row in sources}["open_brewery"] == "36"
+    assert {row[4] for row in sources} == {"-"}
     assert {row[0]: row[6] for row in sources} == dict(
         query(
             "select source, to_char(row_count, 'FM999,990') from marts_operations.agg_source_health"
@@ -383,6 +383,51 @@ def test_operations_say_where_what_was_rejected_but_not_what_it_says(
     assert "no_census_value_was_rejected" in warned
     assert len(table(page, "The last runs")) >= 1
     assert len(table(page, "The fifteen slowest, in the mean")) == 15
+
+
+def test_operations_say_what_status_says_and_list_what_is_there(
+    browser: Browser,
+    serve: Serve,
+    built: dict[str, str],
+    query: Query,
+    status: Callable[[], str],
+) -> None:
+    """One feed of several brought nothing for long; and somebody added a source."""
+    query(
+        """
+        update audit.files set ended_at = ended_at - interval '400 days'
+        where feed in ('person', 'special_offer_product', 'condominios');
+        create table quality.dq_shop_rejected_values as
+        select 'shop' as source, 'till.csv' as source_file, 7::bigint as source_line,
+            'till' as feed, 'price' as column_name, 'integer' as expected_type, 'Ada' as value;
+        grant select (source, source_file, source_line, feed, column_name, expected_type)
+            on quality.dq_shop_rejected_values to reader
+        """
+    )
+    try:
+        wrong: list[str] = []
+        with serve(built) as address:
+            for page in watched(browser, wrong):
+                goto(page, address, "Operations")
+                sources = table(page, "How each source is now")
+                values = table(page, "Values that are not of their type (NULL in the marts)")
+        said = dict(re.findall(r"WRONG  stale (\w+): no news of (.*) for longer", status()))
+        assert said == {
+            "adventure_works": "person, special_offer_product",
+            "condominium": "condominios",
+        }
+        assert {row[0]: row[4] for row in sources if row[4] != "-"} == said
+        assert {row[0] for row in sources if row[1] == "✗ stale"} == set(said)
+        assert ["shop", "till.csv", "7", "till", "price", "integer"] in values
+        assert wrong == []
+    finally:
+        query(
+            """
+            update audit.files set ended_at = ended_at + interval '400 days'
+            where feed in ('person', 'special_offer_product', 'condominios');
+            drop table quality.dq_shop_rejected_values
+            """
+        )
 
 
 def test_no_page_has_a_secret_or_a_name(
