@@ -75,7 +75,7 @@ class Warehouse:
         except psycopg2.OperationalError as error:
             raise LoadError(
                 f"PostgreSQL at {self.host}:{self.port} (database {self.database}, user "
-                f"{self.user}): {str(error).strip()}"
+                f"{self.user}): {str(error).strip()}; see that it runs, and POSTGRES_*"
             ) from error
 
     def prepare(self, cursor: psycopg2.extensions.cursor) -> None:
@@ -107,11 +107,11 @@ def find_warehouse() -> Warehouse:
         raise ConfigurationError(f"ENGINE: {engine!r} is none; there are: {', '.join(ENGINES)}")
     settings = {name: os.environ.get(name) or default for name, default in DEFAULTS.items()}
     if not os.environ.get("POSTGRES_HOST"):
-        raise ConfigurationError("POSTGRES_HOST is not set: it names the warehouse's server")
+        raise ConfigurationError("POSTGRES_HOST is not set: name the warehouse's server")
     try:
         port = int(settings["POSTGRES_PORT"])
     except ValueError as error:
-        raise ConfigurationError(f"POSTGRES_PORT: {error}") from error
+        raise ConfigurationError(f"POSTGRES_PORT: {error}; set a number") from error
     warehouse = Warehouse(
         host=settings["POSTGRES_HOST"],
         port=port,
@@ -139,6 +139,12 @@ def patiently(ask: Callable[[], T], pauses: Iterator[float]) -> T:
             if pause is None:
                 raise
             time.sleep(pause)
+
+
+def postgres_failed(error: psycopg2.Error) -> str:
+    """Says what PostgreSQL says, in one line, and what to do."""
+    said = " ".join(str(error).split())
+    return f"PostgreSQL: {said}; see that it runs and has room, and try again"
 
 
 class NoMemberError(LoadError):
