@@ -15,7 +15,7 @@ from rich.table import Table
 
 from common.errors import LoadError
 from common.progress import Progress
-from common.warehouse import NOT_BUILT, PATIENCE, Warehouse, patiently
+from common.warehouse import NOT_BUILT, PATIENCE, Warehouse, patiently, postgres_failed
 from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
@@ -71,11 +71,14 @@ def ask(
             except errors.InsufficientPrivilege:
                 secret.append(answer.name)
             except psycopg2.Error as error:
-                raise LoadError(f"{answer.name}: PostgreSQL: {str(error).strip()}") from error
+                raise LoadError(f"{answer.name}: {postgres_failed(error)}") from error
     if unbuilt:
         print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
     if secret:
-        print(f"not for {warehouse.user} to read: {', '.join(secret)}", file=sys.stderr)
+        print(
+            f"not for {warehouse.user} to read: {', '.join(secret)}: ask a member of transformer",
+            file=sys.stderr,
+        )
     return not answers or len(unbuilt) + len(secret) < len(answers)
 
 

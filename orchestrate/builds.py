@@ -15,7 +15,7 @@ from datetime import datetime
 import psycopg2
 from psycopg2 import extensions
 
-from common.warehouse import Warehouse, as_owner
+from common.warehouse import Warehouse, as_owner, postgres_failed
 from orchestrate.errors import DbtError
 from orchestrate.project import Feed
 
@@ -189,8 +189,11 @@ def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]
             connection.autocommit = True
             _lock(connection, wait)
             yield Builds(connection)
+            # Else the server frees it a moment after the connection is gone.
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock_all()")
     except psycopg2.Error as error:
-        raise DbtError(f"PostgreSQL: {str(error).strip()}") from error
+        raise DbtError(postgres_failed(error)) from error
 
 
 def _lock(connection: extensions.connection, wait: float) -> None:
