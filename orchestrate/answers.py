@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from decimal import Decimal
 from typing import NamedTuple
@@ -64,8 +64,8 @@ def ask(
         for answer, result in zip(answers, running, strict=True):
             try:
                 with Progress() as progress, progress.task(answer.name):
-                    found = result.result()
-                show(found)
+                    wait([result])
+                show(result.result())
             except NOT_BUILT:
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
