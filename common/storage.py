@@ -97,6 +97,15 @@ class Bucket(Origin, Protocol):
         """Removes the object; that it is gone already is no error."""
 
 
+# Of a file that was to be moved.
+_CHANGED = "changed since it was read: run this again"
+
+
+def _failed(path: Path, what: str, error: OSError) -> LoadError:
+    advice = "see that it is there, who may use it, and that the disk has room"
+    return LoadError(f"{path}: cannot be {what}: {error.strerror}; {advice}")
+
+
 class _ReadAgainError(Exception):
     """What was read is not the object, or not all of it."""
 
@@ -109,7 +118,8 @@ def _read(attempt: Callable[[], Object], where: str) -> Object:
         except _ReadAgainError as error:
             if number == READ_ATTEMPTS - 1:
                 raise LoadError(
-                    f"{where}: could not be read whole in {READ_ATTEMPTS} attempts: {error}"
+                    f"{where}: could not be read whole in {READ_ATTEMPTS} attempts: {error}; try "
+                    "again when nobody writes to it"
                 ) from error
         time.sleep(BACKOFF_SECONDS * 2**number * random.uniform(1, 1.5))  # noqa: S311
     raise AssertionError("unreachable")
@@ -129,7 +139,7 @@ class FolderBucket:
     def objects(self) -> Iterator[Object]:
         """Lists the files below the folder."""
         if not self._root.is_dir():
-            raise LoadError(f"{self.url}: there is no such folder")
+            raise LoadError(f"{self.url}: there is no such folder: make it, or name another")
         for folder, folders, names in os.walk(self._root):
             if UNFINISHED in folders:
                 folders.remove(UNFINISHED)
@@ -141,7 +151,7 @@ class FolderBucket:
                     # Whoever puts files there has renamed or removed it meanwhile.
                     continue
                 except OSError as error:
-                    raise LoadError(f"{path}: cannot be read: {error.strerror}") from error
+                    raise _failed(path, "read", error) from error
                 yield found
 
     def download(self, item: Object, path: Path) -> Object:
@@ -154,7 +164,7 @@ class FolderBucket:
                 shutil.copyfile(origin, path)
                 after = _describe(origin, item.key)
             except OSError as error:
-                raise LoadError(f"{origin}: cannot be read: {error.strerror}") from error
+                raise _failed(origin, "read", error) from error
             if after != before or path.stat().st_size != after.size:
                 raise _ReadAgainError("it is being written to")
             return after
@@ -182,7 +192,7 @@ class FolderBucket:
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
-            raise LoadError(f"{target}: cannot be written: {error.strerror}") from error
+            raise _failed(target, "written", error) from error
         return found
 
     def sha256(self, item: Object) -> str:
@@ -194,20 +204,22 @@ class FolderBucket:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise LoadError(f"{path}: cannot be read: {error.strerror}") from error
+            raise _failed(path, "read", error) from error
 
     def move(self, item: Object, new_key: str) -> Object:
         """Renames the file."""
         origin, target = self._root / item.key, self._root / new_key
         try:
             if _describe(origin, item.key) != item:
-                raise LoadError(f"{origin}: cannot be moved: it changed since it was read")
+                raise LoadError(f"{origin}: cannot be moved: it {_CHANGED}")
             if target.exists():
-                raise LoadError(f"{origin}: cannot be moved: there already is a {target}")
+                raise LoadError(
+                    f"{origin}: cannot be moved: there already is a {target}: move that away"
+                )
             target.parent.mkdir(parents=True, exist_ok=True)
             origin.rename(target)
         except OSError as error:
-            raise LoadError(f"{origin}: cannot be moved: {error.strerror}") from error
+            raise _failed(origin, "moved", error) from error
         return replace(item, key=new_key)
 
     def delete(self, key: str) -> None:
@@ -216,7 +228,7 @@ class FolderBucket:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise LoadError(f"{path}: cannot be removed: {error.strerror}") from error
+            raise _failed(path, "removed", error) from error
         with suppress(OSError):
             for folder in path.relative_to(self._root).parents[:-1]:
                 (self._root / folder).rmdir()
@@ -397,7 +409,9 @@ class S3Bucket:
                 self._copy(origin, new_key, etag, where)
             else:
                 if (there.size, there.version) != (item.size, item.version):
-                    raise LoadError(f"{where}: cannot be moved: there already is a {new_key}")
+                    raise LoadError(
+                        f"{where}: cannot be moved: there already is a {new_key}: move that away"
+                    )
             try:
                 self._client.delete_object(**origin, IfMatch=etag)
             except ClientError as error:
@@ -422,9 +436,7 @@ class S3Bucket:
             )
         except ClientError as error:
             if _status(error) == 412:
-                raise LoadError(
-                    f"{where}: cannot be moved: it changed since it was read"
-                ) from error
+                raise LoadError(f"{where}: cannot be moved: it {_CHANGED}") from error
             raise
 
     def delete(self, key: str) -> None:
@@ -445,7 +457,9 @@ class S3Bucket:
         try:
             yield
         except (Boto3Error, BotoCoreError, ClientError) as error:
-            raise LoadError(f"{where}: {error}") from error
+            raise LoadError(
+                f"{where}: {error}; see that it is there, and what AWS_* may do"
+            ) from error
 
 
 def _status(error: Any) -> int:
@@ -502,7 +516,8 @@ def source_url(source: str) -> str:
     shared = os.environ.get("BUCKET_URL")
     if not shared:
         raise ConfigurationError(
-            f"{source}: neither {source.upper()}_BUCKET_URL nor BUCKET_URL says where its files are"
+            f"{source}: neither {source.upper()}_BUCKET_URL nor BUCKET_URL says where its files "
+            "are: set one"
         )
     return f"{shared.rstrip('/')}/{source}"
 

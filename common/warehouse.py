@@ -1,11 +1,15 @@
 """Where the warehouse is: what POSTGRES_* in the environment says."""
 
 import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2 import errors
 
 from common.errors import ConfigurationError, LoadError
 
@@ -21,6 +25,21 @@ DEFAULTS = {
 ENGINES = ("postgres", "spark")
 # The role that owns raw and the ledger, where the server has it: see local/roles.sql.
 LOADER = "loader"
+
+
+# What a query says of a relation that is not there, or not as it was.
+NOT_BUILT = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+# What it says while a build replaces one: gone between its name and its rows, or about to be there.
+REPLACED = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.InternalError_,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+)
+# Seconds to wait for it, each time; 2 s in all.
+PATIENCE = (0.1, 0.3, 0.6, 1.0)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,7 @@ class Warehouse:
         except psycopg2.OperationalError as error:
             raise LoadError(
                 f"PostgreSQL at {self.host}:{self.port} (database {self.database}, user "
-                f"{self.user}): {str(error).strip()}"
+                f"{self.user}): {str(error).strip()}; see that it runs, and POSTGRES_*"
             ) from error
 
     def prepare(self, cursor: psycopg2.extensions.cursor) -> None:
@@ -88,11 +107,11 @@ def find_warehouse() -> Warehouse:
         raise ConfigurationError(f"ENGINE: {engine!r} is none; there are: {', '.join(ENGINES)}")
     settings = {name: os.environ.get(name) or default for name, default in DEFAULTS.items()}
     if not os.environ.get("POSTGRES_HOST"):
-        raise ConfigurationError("POSTGRES_HOST is not set: it names the warehouse's server")
+        raise ConfigurationError("POSTGRES_HOST is not set: name the warehouse's server")
     try:
         port = int(settings["POSTGRES_PORT"])
     except ValueError as error:
-        raise ConfigurationError(f"POSTGRES_PORT: {error}") from error
+        raise ConfigurationError(f"POSTGRES_PORT: {error}; set a number") from error
     warehouse = Warehouse(
         host=settings["POSTGRES_HOST"],
         port=port,
@@ -105,6 +124,27 @@ def find_warehouse() -> Warehouse:
     from common.lakehouse import find_lakehouse
 
     return find_lakehouse(warehouse)
+
+
+def patiently(ask: Callable[[], T], pauses: Iterator[float]) -> T:
+    """Asks, and again after each pause (in s) as long as a build replaces what is asked for.
+
+    Raises the last error when there is no pause left.
+    """
+    while True:
+        try:
+            return ask()
+        except REPLACED:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            time.sleep(pause)
+
+
+def postgres_failed(error: psycopg2.Error) -> str:
+    """Says what PostgreSQL says, in one line, and what to do."""
+    said = " ".join(str(error).split())
+    return f"PostgreSQL: {said}; see that it runs and has room, and try again"
 
 
 class NoMemberError(LoadError):

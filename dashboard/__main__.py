@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from common.errors import exit_codes
+from common.errors import ConfigurationError, exit_codes
 from common.warehouse import find_warehouse
 from local.defaults import local_defaults
 from orchestrate.project import code_digest
@@ -20,6 +20,8 @@ STREAMLIT = ROOT / ".venv-dashboard" / "bin" / "streamlit"
 @exit_codes(OSError)
 def main() -> int:
     """Becomes Streamlit; returns 1 if the server does not start, 2 on wrong configuration."""
+    if (os.environ.get("ENGINE") or "postgres") != "postgres":
+        raise ConfigurationError("ENGINE: the dashboard reads PostgreSQL alone: unset it")
     with local_defaults():
         # Under this name the last build kept the compiled answers: pages/questions.py.
         os.environ["DASHBOARD_CODE"] = code_digest(find_warehouse().database)

@@ -145,11 +145,16 @@ def head(title: str, about: str, names: Sequence[str]) -> None:
     st.markdown(about)
     with told():
         known = sources()
-        wanted = [known[name] for name in names or known if name in known]
-        st.caption("As of " + ("; ".join(map(_as_of, wanted)) or "no load that is known"))
+        if known is None:
+            st.caption("As of: not known before `make run` has built marts_operations")
+        else:
+            wanted = [_as_of(name, known.get(name)) for name in names or known]
+            st.caption("As of " + ("; ".join(wanted) or "no load: nothing was ever loaded"))
 
 
-def _as_of(row: Row) -> str:
+def _as_of(name: str, row: Row | None) -> str:
+    if row is None or row["loaded_at"] is None:
+        return f"no load: {name} was never loaded"
     built = f", built {moment(row['built_at'])}" if row["built_at"] else ""
     return f"**{moment(row['loaded_at'])}** ({row['source']}{built})"
 

@@ -6,7 +6,6 @@ was loaded or built, so a filter that somebody chose before costs nothing.
 
 import io
 import os
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,11 +18,16 @@ import streamlit as st
 from psycopg2 import errors
 
 from common.errors import ConfigurationError, LoadError
-from common.warehouse import Warehouse, find_warehouse
+from common.warehouse import (
+    NOT_BUILT,
+    PATIENCE,
+    REPLACED,
+    Warehouse,
+    find_warehouse,
+    patiently,
+)
 
 Row = dict[str, Any]
-# Seconds to wait for a relation that a build replaces just now.
-PATIENCE = (0.1, 0.3, 1.0)
 # Nobody waits longer for a page.
 TIMEOUT = "30s"
 # Seconds for which nobody asks whether something was loaded.
@@ -82,23 +86,31 @@ def as_csv(sql: str) -> bytes:
 
 
 @st.cache_data(ttl=FRESH_FOR, show_spinner=False)
-def sources() -> dict[str, Row]:
+def ask_now(sql: str) -> Result:
+    """Runs a query on views of how the warehouse is, which may change without a load or build."""
+    # Such a view is replaced in place: if it is not there, it will not be in a moment.
+    return _run(dedent(sql).strip(), {}, patience=())
+
+
+def sources() -> dict[str, Row] | None:
     """Returns each source that was ever loaded, as agg_source_health has it, by name.
 
-    There are none before the first build: nobody says then when something was loaded.
+    None before the first build: nobody says then when something was loaded.
     """
-    sql = "select * from marts_operations.agg_source_health order by source"
     try:
-        # It is a view, which is replaced in place: if it is not there, it will not be in a moment.
-        return {row["source"]: row for row in _run(sql, {}, patience=()).rows}
+        found = ask_now("select * from marts_operations.agg_source_health order by source")
     except NotBuiltError:
-        return {}
+        return None
+    return {row["source"]: row for row in found.rows}
 
 
 def last_change() -> datetime | None:
     """Returns when something was last loaded or built, as far as is recorded."""
     times = [
-        row[name] for row in sources().values() for name in ("loaded_at", "built_at") if row[name]
+        row[name]
+        for row in (sources() or {}).values()
+        for name in ("loaded_at", "built_at")
+        if row[name]
     ]
     return max(times, default=None)
 
@@ -113,40 +125,32 @@ def _run(
     sql: str, parameters: Mapping[str, object], patience: Sequence[float] = PATIENCE
 ) -> Result:
     warehouse = _warehouse()
-    pauses = iter(patience)
-    while True:
-        try:
-            with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-                text = cursor.mogrify(sql, parameters).decode()
-                cursor.execute(text)
-                columns = tuple(column.name for column in cursor.description or ())
-                rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-                return Result(columns, rows, text)
-        except errors.InsufficientPrivilege as error:
-            raise NotAllowedError(f"The role `{role()}` may not see this.") from error
-        except errors.QueryCanceled as error:
-            raise UnavailableError(
-                f"This took longer than {TIMEOUT}. Choose less, or try again when the warehouse "
-                "has less to do."
-            ) from error
-        except (
-            errors.UndefinedTable,
-            errors.InvalidSchemaName,
-            errors.UndefinedColumn,
-            errors.InternalError_,
-            errors.DeadlockDetected,
-        ) as error:
-            # Nothing is built, or a build replaces it just now.
-            pause = next(pauses, None)
-            if pause is None or isinstance(error, errors.InvalidSchemaName):
-                raise NotBuiltError(
-                    "Nothing is loaded and built here yet: `make run` does it."
-                ) from error
-            time.sleep(pause)
-        except psycopg2.OperationalError as error:
-            raise UnavailableError("The warehouse broke off: try again in a moment.") from error
-        except LoadError as error:
-            raise UnavailableError(_why_not(warehouse, str(error))) from error
+
+    def fetch() -> Result:
+        with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
+            text = cursor.mogrify(sql, parameters).decode()
+            cursor.execute(text)
+            columns = tuple(column.name for column in cursor.description or ())
+            rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+            return Result(columns, rows, text)
+
+    try:
+        return patiently(fetch, iter(patience))
+    except NOT_BUILT as error:
+        raise NotBuiltError("This is not loaded and built yet: `make run` does it.") from error
+    except errors.InsufficientPrivilege as error:
+        raise NotAllowedError(f"The role `{role()}` may not see this.") from error
+    except errors.QueryCanceled as error:
+        raise UnavailableError(
+            f"This took longer than {TIMEOUT}. Choose less, or try again when the warehouse has "
+            "less to do."
+        ) from error
+    except REPLACED as error:
+        raise UnavailableError("A build replaces it just now: try again in a moment.") from error
+    except psycopg2.OperationalError as error:
+        raise UnavailableError("The warehouse broke off: try again in a moment.") from error
+    except LoadError as error:
+        raise UnavailableError(_why_not(warehouse, str(error))) from error
 
 
 def _warehouse() -> Warehouse:

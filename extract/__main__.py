@@ -87,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
         "look at files, and write the source that they make into the project",
         "~/exports/meters --source meters",
     )
-    suggest_command.add_argument("place", metavar="PATH_OR_URL", help="a file, folder or s3:// URL")
+    suggest_command.add_argument(
+        "place", metavar="PATH_OR_URL", help="a file, a folder, s3:// or http(s)://"
+    )
     suggest_command.add_argument("--source", required=True, metavar="NAME")
     suggest_command.add_argument(
         "--force", action="store_true", help="overwrite a source of that name, and its models"

@@ -92,6 +92,9 @@ def _check_url(name: str, url: str) -> None:
         raise ConfigurationError(f"{name}: …@…: users and passwords do not belong into the URL")
 
 
+_ADVICE = "load again later, or see extract/sources.yml for its address and shape"
+
+
 class _Pages:
     """All pages of one feed."""
 
@@ -119,11 +122,13 @@ class _Pages:
         except HTTPError as error:
             status = error.response.status_code if error.response is not None else "?"
             times = f", {REQUEST_ATTEMPTS} times in a row" if _is_passing(status) else ""
-            raise LoadError(f"{self._where}: answered {status}{times}") from error
+            raise LoadError(f"{self._where}: answered {status}{times}; {_ADVICE}") from error
         except RequestException as error:
             if isinstance(error, ValueError):
-                raise LoadError(f"{self._where}: answered what is no JSON: {error}") from error
-            raise LoadError(f"{self._where}: cannot be read: {error}") from error
+                raise LoadError(
+                    f"{self._where}: answered what is no JSON: {error}; {_ADVICE}"
+                ) from error
+            raise LoadError(f"{self._where}: cannot be read: {error}; {_ADVICE}") from error
 
     def _read(self) -> dict[Key, Record]:
         client = self._client()
@@ -140,7 +145,8 @@ class _Pages:
                     if records.keys() == previous.keys():
                         raise LoadError(
                             f"{self._where}: says that it has {total} records, but its pages hold "
-                            f"{len(records)} (by {', '.join(self._feed.key)}); read twice"
+                            f"{len(records)} (by {', '.join(self._feed.key)}); read twice; "
+                            f"{_ADVICE}"
                         )
                 previous, before = records, after
         finally:
@@ -190,7 +196,7 @@ class _Pages:
         response.raise_for_status()
         meta = response.json()
         if not isinstance(meta, dict):
-            raise LoadError(f"{self._where}/meta: expected an object")
+            raise LoadError(f"{self._where}/meta: expected an object; {_ADVICE}")
         return {
             name: value
             for name, value in meta.items()
@@ -201,7 +207,7 @@ class _Pages:
         # Older replies have it as text.
         total = str(meta.get("total"))
         if not re.fullmatch("[0-9]{1,18}", total):
-            raise LoadError(f"{self._where}/meta: says no total")
+            raise LoadError(f"{self._where}/meta: says no total; {_ADVICE}")
         return int(total)
 
     def _pass(self, client: "RESTClient") -> dict[Key, Record]:
@@ -253,17 +259,21 @@ def _records(response: "Response", where: str) -> list[Record]:
     # requests takes simplejson where that is installed, as it is with dlt.
     records = response.json(use_decimal=True)
     if not isinstance(records, list):
-        raise LoadError(f"{where}: expected a list of records, found {str(records)[:80]!r}")
+        raise LoadError(
+            f"{where}: expected a list of records, found {str(records)[:80]!r}; {_ADVICE}"
+        )
     for record in records:
         if not isinstance(record, dict):
-            raise LoadError(f"{where}: expected records, found {str(record)[:80]!r}")
+            raise LoadError(f"{where}: expected records, found {str(record)[:80]!r}; {_ADVICE}")
     return records
 
 
 def _key(record: Record, feed: Feed, where: str) -> Key:
     key = tuple(_as_text(record.get(name)) for name in feed.key)
     if not all(key):
-        raise LoadError(f"{where}: a record has no {', '.join(feed.key)}: {str(record)[:200]}")
+        raise LoadError(
+            f"{where}: a record has no {', '.join(feed.key)}: {str(record)[:200]}; {_ADVICE}"
+        )
     return key
 
 
@@ -274,7 +284,9 @@ def _write(path: Path, where: str, feed: Feed, api: Api, records: list[Record]) 
     """
     present = {name for record in records for name in record} if records else {*feed.columns}
     if records and RECORD in present:
-        raise LoadError(f"{where}: a field is called {RECORD}, as the column of the whole is")
+        raise LoadError(
+            f"{where}: a field is called {RECORD}, as the column of the whole is; {_ADVICE}"
+        )
     new = sorted(present - {*feed.columns, *api.repeats})
     names = [name for name in feed.columns if name in present and name != RECORD] + new
     # What cannot be written as UTF-8 is refused record by record, as in any file.

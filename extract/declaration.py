@@ -47,6 +47,7 @@ def _share(value: Any) -> float:
     return share
 
 
+_HELP = "what may stand there, extract/sources.yml says at its top"
 _NAMES = "names are snake_case, at most 40 characters"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -56,7 +57,7 @@ def check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        raise ConfigurationError(f"{name}: {_NAMES}") from error
+        raise ConfigurationError(f"{name}: {_NAMES}: choose another") from error
 
 
 Share = Annotated[float, BeforeValidator(_share)]
@@ -228,15 +229,15 @@ def read_sources(path: Path = SOURCES_FILE) -> dict[str, Source]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {error}; correct it") from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path}: expected a mapping, found {document!r}")
+        raise ConfigurationError(f"{path}: expected a mapping, found {document!r}; {_HELP}")
     try:
         return _Document.model_validate(document).sources
     except ValidationError as error:
         # A misspelt key is the reason why another one is missing.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise ConfigurationError(f"{path}: {_describe(first)}") from error
+        raise ConfigurationError(f"{path}: {_describe(first)}; {_HELP}") from error
 
 
 def _describe(error: Any) -> str:

@@ -185,7 +185,7 @@ class WarehouseClient(PostgresClient):
             self._make_table(cursor, file)
             self._copy(cursor, file, accepts, (LINE, ROW, *file.opened.columns), ",")
             if cursor.rowcount != file.rows:
-                raise LoadError(f"{file.opened.where}: PostgreSQL took only some of it")
+                raise LoadError(f"{file.opened.where}: PostgreSQL took only some of it: load again")
             # Those of a next micro-batch are published with it: their file is current already.
             if not file.is_next_batch:
                 reject(cursor, file)

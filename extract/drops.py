@@ -46,7 +46,8 @@ class Drops:
         """
         if not source.drops:
             raise ConfigurationError(
-                f"{source.name}: extract/sources.yml declares no landing folder for it"
+                f"{source.name}: extract/sources.yml declares no landing folder for it: add drops: "
+                "true"
             )
         self._source = source
         self._warehouse = warehouse

@@ -158,7 +158,7 @@ def find_files(source: Source, bucket: Origin) -> list[RawFile]:
     if missing and not (source.drops and found):
         raise LoadError(
             f"{source.name}: {', '.join(missing)} not found in {bucket.url} (declared in "
-            "extract/sources.yml)"
+            "extract/sources.yml): put it there, or correct the entry"
         )
     return found
 

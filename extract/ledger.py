@@ -33,7 +33,9 @@ def locked_ledger(source: Source, warehouse: Warehouse) -> Iterator["Ledger"]:
             yield ledger
     except psycopg2.Error as error:
         message = " ".join(str(error).split())
-        raise LoadError(f"{source.name}: PostgreSQL: {message}") from error
+        raise LoadError(
+            f"{source.name}: PostgreSQL: {message}; see that it runs and has room, and load again"
+        ) from error
 
 
 class Ledger:

@@ -71,7 +71,8 @@ class Load:
                     ""
                     if file.is_next_batch
                     else f"; see audit.rejected_rows, file_id {file.file_id}"
-                ),
+                )
+                + "; correct the file, or raise max_rejected",
                 file.file_id,
             )
         if file.is_next_batch or not former:

@@ -173,10 +173,13 @@ def _open_text(path: Path, where: str, file_format: Format) -> TextIO:
     with path.open("rb") as file:
         start = file.read(_HEADER_LIMIT)
     if not start:
-        raise LoadError(f"{where}: is empty, not even a header line")
+        raise LoadError(f"{where}: is empty, not even a header line: deliver it again")
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if start.startswith(mark) and not declared.startswith(encoding):
-            raise LoadError(f"{where}: is {encoding}, but {file_format.encoding} was declared")
+            raise LoadError(
+                f"{where}: is {encoding}, but {file_format.encoding} was declared: correct that in "
+                "extract/sources.yml"
+            )
     encoding = "utf-8-sig" if declared == "utf-8" else declared
     text = start.decode(encoding, errors="extract.escape_bytes")
     # Files of old Macs have carriage returns alone; in all others one is part of a value.
@@ -188,10 +191,12 @@ def _read_header(lines: "_Lines", where: str, file_format: Format) -> tuple[list
     """Returns the names of the columns, and how many lines they took."""
     number, content = next(lines.with_content(file_format), (0, ""))
     if not content:
-        raise LoadError(f"{where}: is empty, not even a header line")
+        raise LoadError(f"{where}: is empty, not even a header line: deliver it again")
     names, reason = _read_one(_Splitter(file_format), lines, content)
     if reason:
-        raise LoadError(f"{where}: line {number}, the header, {reason}: {printable(content)[:200]}")
+        raise LoadError(
+            f"{where}: line {number}, the header, {reason}: {printable(content)[:200]}; correct it"
+        )
     return names, lines.number
 
 
@@ -205,18 +210,20 @@ def _raw_columns(
             f"{where}: column {', '.join(missing)} is missing (declared for feed {feed.name} in "
             "extract/sources.yml); "
             + (f"new in the header: {', '.join(new)}" if new else "the header has no new column")
+            + "; correct the file, or the entry"
         )
     if len(header) > _MOST_COLUMNS:
-        raise LoadError(f"{where}: has {len(header)} columns, more than {_MOST_COLUMNS}")
+        raise LoadError(f"{where}: has {len(header)} columns, more than {_MOST_COLUMNS}: split it")
     columns: dict[str, str] = {}
     for place, name in enumerate(header, start=1):
         if not name.strip():
-            raise LoadError(f"{where}: column {place} of the header has no name")
+            raise LoadError(f"{where}: column {place} of the header has no name: name it")
         (column,) = raw_names((name,))
         if column in columns:
             raise LoadError(
                 f"{where}: column {name} is duplicated"
                 + (f" (as {columns[column]} too)" if columns[column] != name else "")
+                + ": rename one"
             )
         if column in LINEAGE or column.startswith("_dlt"):
             raise LoadError(f"{where}: column {name} is a name that is kept for lineage: rename it")
@@ -272,7 +279,8 @@ class _Lines:
         self.number += 1
         if len(content) == LINE_LIMIT:
             raise LoadError(
-                f"{self._where}: line {self.number} is longer than {LINE_LIMIT} characters"
+                f"{self._where}: line {self.number} is longer than {LINE_LIMIT} characters: "
+                "correct it"
             )
         return self.number, content
 

@@ -59,16 +59,17 @@ class MicroBatches:
     def __init__(self, source: Source, warehouse: Warehouse, size: int) -> None:
         """Raises ConfigurationError if the source cannot be loaded in micro-batches."""
         if size < 1:
-            raise ConfigurationError("a micro-batch takes at least one record")
+            raise ConfigurationError("a micro-batch takes at least one record: say --batch 1000")
         if source.api:
             raise ConfigurationError(
-                f"{source.name}: is an API, whose pages cannot be loaded in micro-batches"
+                f"{source.name}: is an API, whose pages cannot be loaded in micro-batches: "
+                f"python -m extract load {source.name}"
             )
         for feed in source.feeds:
             if feed.changes:
                 raise ConfigurationError(
                     f"{source.name}: feed {feed.name} has files of changes, which cannot be loaded "
-                    "in micro-batches"
+                    f"in micro-batches: python -m extract load {source.name}"
                 )
         self._size = size
         self._task = Task(source, as_owner(warehouse), source_bucket(source.name))
@@ -127,7 +128,9 @@ class MicroBatches:
                 file.file_id = former.partition_id
             before = former.row_count if former else 0
             if reading.row > before + 1:
-                raise LoadError(f"{file.name}: records before {reading.row} were taken back")
+                raise LoadError(
+                    f"{file.name}: records before {reading.row} were taken back: load it again"
+                )
             reading.take(before + 1 - reading.row)
             file.batch = reading.take(missing)
             file.is_complete = reading.is_over

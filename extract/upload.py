@@ -30,7 +30,7 @@ def upload(source: Source, folder: Path, progress: Progress) -> UploadResult:
     LoadError if a file cannot be read or written.
     """
     if source.api:
-        raise ConfigurationError(f"{source.name}: is an API, which nothing can be uploaded to")
+        raise ConfigurationError(f"{source.name}: is an API: nothing can be uploaded, load it")
     origin = FolderBucket(folder)
     files = [item for item in origin.objects() if not Path(item.key).name.startswith(".")]
     wanted = _by_name(source, files)
@@ -38,7 +38,7 @@ def upload(source: Source, folder: Path, progress: Progress) -> UploadResult:
         patterns = ", ".join(pattern for feed in source.feeds for pattern in feed.patterns)
         raise ConfigurationError(
             f"{folder}: has no file of {source.name}, whose feeds take {patterns} "
-            "(extract/sources.yml)"
+            "(extract/sources.yml): name another folder, or correct the entry"
         )
     bucket = source_bucket(source.name)
     there = _by_name(source, list(bucket.objects()) if bucket.exists() else [])
@@ -49,7 +49,9 @@ def upload(source: Source, folder: Path, progress: Progress) -> UploadResult:
             with path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
-            raise LoadError(f"{path}: cannot be read: {error.strerror}") from error
+            raise LoadError(
+                f"{path}: cannot be read: {error.strerror}; see who may read it"
+            ) from error
         if _is_there(bucket, there.get(name), item.size, sha256):
             unchanged.append(name)
             continue

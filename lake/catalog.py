@@ -61,7 +61,7 @@ def glue_type(kind: str) -> str:
     if match := re.fullmatch(r"numeric\((\d+),(\d+)\)", kind):
         return f"decimal({match[1]},{match[2]})"
     if kind not in TYPES:
-        raise ConfigurationError(f"type {kind}: the lake has no such type")
+        raise ConfigurationError(f"type {kind}: the lake has no such type: cast it in the model")
     return TYPES[kind]
 
 
@@ -74,7 +74,9 @@ def columns(table: Table) -> list[tuple[str, str]]:
         return [(table.record, "text")]
     found = [*MODELS.rglob(f"{table.relation}.yml")]
     if len(found) != 1:
-        raise ConfigurationError(f"{table}: models/ has {len(found)} files {table.relation}.yml")
+        raise ConfigurationError(
+            f"{table}: models/ has {len(found)} files {table.relation}.yml: keep one"
+        )
     (model,) = yaml.safe_load(found[0].read_text(encoding="utf-8"))["models"]
     return [(column["name"], column["data_type"]) for column in model["columns"]]
 
@@ -89,7 +91,7 @@ def write(tables: Sequence[Table], template: Path) -> None:
     text = template.read_text(encoding="utf-8")
     head, mark, _ = text.partition(MARK)
     if not mark:
-        raise ConfigurationError(f"{template}: expected the line {MARK.strip()!r}")
+        raise ConfigurationError(f"{template}: expected the line {MARK.strip()!r}: put it back")
     template.write_text(f"{head}{mark}\n{resources(tables)}", encoding="utf-8")
 
 

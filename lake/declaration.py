@@ -44,7 +44,7 @@ def read_tables(path: Path = TABLES_FILE) -> list[Table]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {error}; correct it") from error
     layers = _mapping(_mapping(document, ("tables",), str(path)).get("tables"), LAYERS, str(path))
     return [
         _table(layer, name, body, f"{path}: {layer}: {name}")

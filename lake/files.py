@@ -78,7 +78,7 @@ def make_files(dump: Dump, folder: Path) -> list[File]:
             _write(table, folder / "0", iter(()), schema)
             files.append(_file(table, (), folder / "0", 0))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise LoadError(f"{table}: {error}") from error
+        raise LoadError(f"{table}: {error}; mend the value, or cast it in the model") from error
     return files
 
 
@@ -200,7 +200,9 @@ def _file(table: Table, values: Sequence[str | None], path: Path, rows: int) -> 
     ]
     for folder in folders:
         if len(folder.encode()) > MAX_NAME_BYTES:
-            raise LoadError(f"{table}: too long for the name of a folder: {folder}")
+            raise LoadError(
+                f"{table}: too long for the name of a folder: {folder}; partition it by less"
+            )
     # Named by its content: a new version never takes the place of one that somebody reads.
     return File("/".join([*folders, f"{sha256[:16]}.{table.format}"]), path, rows, sha256)
 

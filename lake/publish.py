@@ -78,7 +78,9 @@ class Lake:
                 try:
                     Path(bucket.url).mkdir(parents=True, exist_ok=True)
                 except OSError as error:
-                    raise LoadError(f"{bucket.url}: cannot be made: {error.strerror}") from error
+                    raise LoadError(
+                        f"{bucket.url}: cannot be made: {error.strerror}; set another LAKE_URL"
+                    ) from error
             self._layers[name] = bucket
         return self._layers[name]
 
@@ -87,7 +89,7 @@ def open_lake() -> Lake:
     """Returns the lake that LAKE_URL names; raises ConfigurationError if that is not set."""
     url = os.environ.get("LAKE_URL")
     if not url:
-        raise ConfigurationError("LAKE_URL is not set: it says where to publish")
+        raise ConfigurationError("LAKE_URL is not set: say where to publish")
     return Lake(url)
 
 

@@ -12,7 +12,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.sql import SQL, Composable, Composed, Identifier
 
 from common.errors import ConfigurationError, LoadError
-from common.warehouse import Warehouse
+from common.warehouse import Warehouse, postgres_failed
 from lake.declaration import Table
 
 # The server needs a moment to notice that a killed publish is gone; a build that replaces a table
@@ -111,14 +111,18 @@ class Snapshot:
         if table.record:
             columns = tuple((name, kind) for name, kind in columns if name == table.record)
             if not columns:
-                raise ConfigurationError(f"{table}: record: there is no column {table.record}")
+                raise ConfigurationError(
+                    f"{table}: record: there is no column {table.record}: name another"
+                )
         try:
             with path.open("wb") as file:
                 cursor.copy_expert(_query(table, columns), file, 1 << 20)
         except errors.UndefinedColumn as error:
-            raise ConfigurationError(f"{table}: {str(error).strip()}") from error
+            raise ConfigurationError(
+                f"{table}: {str(error).strip()}; correct lake/tables.yml"
+            ) from error
         except psycopg2.Error as error:
-            raise LoadError(f"{table}: {str(error).strip()}") from error
+            raise LoadError(f"{table}: {postgres_failed(error)}") from error
         return Dump(table, columns, path)
 
 
@@ -150,7 +154,7 @@ def snapshot(warehouse: Warehouse) -> Iterator[Snapshot]:
                     ) from error
             yield Snapshot(connection)
         except psycopg2.Error as error:
-            raise LoadError(f"the warehouse could not be read: {str(error).strip()}") from error
+            raise LoadError(f"the warehouse could not be read: {postgres_failed(error)}") from error
 
 
 def _query(table: Table, columns: Sequence[tuple[str, str]]) -> Composed:

@@ -176,9 +176,12 @@ def _record(target: Path, warehouse: Warehouse) -> None:
 
 def _watch(source: Source, options: argparse.Namespace, console: Console) -> int:
     if not options.every:
-        raise ConfigurationError("--every: ticks need some time in between")
+        raise ConfigurationError("--every: ticks need some time in between: say 10s")
     if source.api:
-        raise ConfigurationError(f"{source.name}: is an API, which cannot be watched")
+        raise ConfigurationError(
+            f"{source.name}: is an API, which cannot be watched: schedule orchestrate run "
+            f"{source.name}"
+        )
     if options.batch is None and not source.drops:
         raise ConfigurationError(
             f"{source.name}: extract/sources.yml declares no landing folder for it; to load its "

@@ -1,9 +1,8 @@
 """Runs the analyses and prints their results as tables."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from decimal import Decimal
 from typing import NamedTuple
@@ -16,13 +15,12 @@ from rich.table import Table
 
 from common.errors import LoadError
 from common.lakehouse import Lakehouse
-from common.warehouse import Warehouse
+from common.progress import Progress
+from common.warehouse import NOT_BUILT, PATIENCE, Warehouse, patiently, postgres_failed
 from orchestrate import spark
 from orchestrate.project import Answer
 
 SHOWN_ROWS = 15
-# Seconds to wait, in all answers together, for a relation that a build replaces just now.
-PATIENCE = (0.2, 0.5, 1.0, 2.0)
 
 
 class Result(NamedTuple):
@@ -60,28 +58,29 @@ def ask(
     there is nothing else. Raises LoadError if the engine fails.
     """
     unbuilt, secret = [], []
+    # In all answers together.
     patience = iter(PATIENCE)
     # Two at a time: most of an answer runs on one processor.
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(_run, warehouse, answer, patience, limit) for answer in answers]
         for answer, result in zip(answers, running, strict=True):
             try:
+                with Progress() as progress, progress.task(answer.name):
+                    wait([result])
                 show(result.result())
-            except (
-                errors.UndefinedTable,
-                errors.InvalidSchemaName,
-                errors.UndefinedColumn,
-                spark.NotThereError,
-            ):
+            except (*NOT_BUILT, spark.NotThereError):
                 unbuilt.append(answer.name)
             except errors.InsufficientPrivilege:
                 secret.append(answer.name)
             except psycopg2.Error as error:
-                raise LoadError(f"{answer.name}: PostgreSQL: {str(error).strip()}") from error
+                raise LoadError(f"{answer.name}: {postgres_failed(error)}") from error
     if unbuilt:
         print(f"not built yet: {', '.join(unbuilt)}: make run builds them", file=sys.stderr)
     if secret:
-        print(f"not for {warehouse.user} to read: {', '.join(secret)}", file=sys.stderr)
+        print(
+            f"not for {warehouse.user} to read: {', '.join(secret)}: ask a member of transformer",
+            file=sys.stderr,
+        )
     return not answers or len(unbuilt) + len(secret) < len(answers)
 
 
@@ -98,24 +97,15 @@ def _run(
     counted = f"select *, count(*) over () from (\n{answer.sql}\n) as answer limit {shown}"  # noqa: S608
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        while True:
-            try:
-                cursor.execute(counted)
-                columns = [column.name for column in cursor.description or ()]
-                rows = cursor.fetchall()
-                count = rows[0][-1] if rows else 0
-                return Result(answer, columns[:-1], [row[:-1] for row in rows], count)
-            # Gone between its name and its rows, or about to be there again.
-            except (
-                errors.UndefinedTable,
-                errors.InternalError_,
-                errors.DeadlockDetected,
-                errors.LockNotAvailable,
-            ):
-                pause = next(patience, None)
-                if pause is None:
-                    raise
-                time.sleep(pause)
+
+        def fetch() -> Result:
+            cursor.execute(counted)
+            columns = [column.name for column in cursor.description or ()]
+            rows = cursor.fetchall()
+            count = rows[0][-1] if rows else 0
+            return Result(answer, columns[:-1], [row[:-1] for row in rows], count)
+
+        return patiently(fetch, patience)
 
 
 def _cut(name: str, rows: int) -> str:

@@ -20,7 +20,7 @@ def read_nodes(target: Path) -> tuple[list[Node], float]:
     if command not in COMMANDS:
         raise ConfigurationError(
             f"{target}: has the result of dbt's command {command}, which builds and tests nothing: "
-            f"{', '.join(COMMANDS)} do"
+            f"record one of {', '.join(COMMANDS)}"
         )
     found: dict[str, set[str]] = {}
 

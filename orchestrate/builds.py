@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from common.lakehouse import Lakehouse
-from common.warehouse import Warehouse, as_owner
+from common.warehouse import Warehouse, as_owner, postgres_failed
 from orchestrate.errors import DbtError
 from orchestrate.project import Feed
 
@@ -109,8 +109,8 @@ class Builds:
             )
             return {(source, feed): load for source, feed, load in cursor.fetchall()}
 
-    def stale(self, allowed: dict[str, dict[str, float]]) -> dict[str, list[str]]:
-        """Returns the feeds of each source that brought nothing for longer than allowed, in s."""
+    def ages(self) -> dict[Feed, float]:
+        """Returns the seconds since each feed last brought something: for `Known.stale`."""
         with self._connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -121,14 +121,9 @@ class Builds:
                 from audit.files
                 where status = 'complete'
                 group by source, feed
-                order by source, feed
                 """
             )
-            stale: dict[str, list[str]] = {}
-            for source, feed, age in cursor.fetchall():
-                if age > allowed.get(source, {}).get(feed, age):
-                    stale.setdefault(source, []).append(feed)
-        return stale
+            return {(source, feed): age for source, feed, age in cursor.fetchall()}
 
     def relations(self) -> set[str]:
         """Returns the tables and views that are there, as schema.name."""
@@ -180,7 +175,7 @@ class Builds:
 
 
 def no_news_of(feeds: Sequence[str]) -> str:
-    """Says of feeds what `Builds.stale` found."""
+    """Says of feeds what `Known.stale` found."""
     return f"no news of {', '.join(feeds)} for longer than the freshness that models/ declares"
 
 
@@ -198,8 +193,11 @@ def locked(warehouse: Warehouse, wait: float = LOCK_SECONDS) -> Iterator[Builds]
             _lock(connection, wait)
             is_lakehouse = isinstance(warehouse, Lakehouse)
             yield Builds(connection, _RELATIONS_OF_LAKEHOUSE if is_lakehouse else _RELATIONS)
+            # Else the server frees it a moment after the connection is gone.
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock_all()")
     except psycopg2.Error as error:
-        raise DbtError(f"PostgreSQL: {str(error).strip()}") from error
+        raise DbtError(postgres_failed(error)) from error
 
 
 def _lock(connection: extensions.connection, wait: float) -> None:

@@ -177,7 +177,9 @@ class Dbt:
             ]
         )
         if answer.exception is not None:
-            raise DbtError(f"dbt {command}: {answer.exception}") from answer.exception
+            raise DbtError(
+                f"dbt {command}: {answer.exception}; correct what it names, or see logs/dbt.log"
+            ) from answer.exception
         if not (answer.success or may_fail):
             raise DbtError(f"dbt {command} failed; see logs/dbt.log")
         return answer.result

@@ -12,7 +12,7 @@ from common import alerts, runs
 from common.alerts import Trouble
 from common.errors import LoadError
 from common.runs import FAILED
-from common.warehouse import Warehouse
+from common.warehouse import Warehouse, postgres_failed
 from orchestrate.builds import Builds, no_news_of
 from orchestrate.console import say
 from orchestrate.project import Known, code_digest, recall
@@ -57,9 +57,9 @@ def examine(warehouse: Warehouse, names: Sequence[str], known: Known | None) -> 
                 loads = _loads(cursor)
             builds = Builds(connection)
             last = builds.last()
-            stale = builds.stale(known.allowed) if known and loads else {}
+            stale = known.stale(builds.ages()) if known and loads else {}
     except psycopg2.Error as error:
-        raise LoadError(f"PostgreSQL: {' '.join(str(error).split())}") from error
+        raise LoadError(postgres_failed(error)) from error
     for key, message in sorted(last.red.items()):
         kind, _, name = key.split(".")[:3]
         if message == "skipped":

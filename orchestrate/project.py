@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +41,8 @@ def code_digest(database: str) -> str:
 
 # Tag of tests of whole tables, whose findings in new rows other tests find, too.
 FULL_RUN = "full_run"
+# The source of dbt that is no source of ours, but says how their loads and runs are.
+LEDGER = "audit"
 # A raw table: its source and its name.
 Feed = tuple[str, str]
 
@@ -111,6 +113,10 @@ class Project:
         wanted = set(names)
         below = {key for key in self.everything() if self.nodes[key].sources & wanted}
         return below.union(*(self.nodes[key].above for key in below))
+
+    def of_ledger(self) -> set[str]:
+        """Returns what depends on the ledger alone: it says when any source was loaded."""
+        return {key for key in self.everything() if self.nodes[key].sources == {LEDGER}}
 
     def below(self, feeds: set[Feed]) -> set[str]:
         """Returns what new rows of these feeds make it necessary to build or test.
@@ -196,6 +202,17 @@ class Known:
     relations: dict[str, tuple[str, ...]]
     allowed: dict[str, dict[str, float]]
 
+    def stale(self, ages: Mapping[Feed, float]) -> dict[str, list[str]]:
+        """Returns the feeds of each source that brought nothing for longer than allowed.
+
+        `ages` are the seconds since each last did.
+        """
+        stale: dict[str, list[str]] = {}
+        for (source, feed), age in sorted(ages.items()):
+            if age > self.allowed.get(source, {}).get(feed, age):
+                stale.setdefault(source, []).append(feed)
+        return stale
+
     def answers_of(self, names: Sequence[str]) -> list[Answer]:
         """Returns the answers that need these sources (all if none is named)."""
         return [answer for answer in self.answers if not names or set(answer.sources) & set(names)]
@@ -205,7 +222,8 @@ class Known:
         return {
             relation
             for relation, sources in self.relations.items()
-            if relation not in there and (not names or set(sources) & set(names))
+            if relation not in there
+            and (not names or set(sources) & set(names) or sources == (LEDGER,))
         }
 
 

@@ -89,7 +89,7 @@ def _run(
         if not everything or has_files(source) or is_loaded(source, warehouse)
     ]
     if not chosen:
-        raise LoadError("no source has files; BUCKET_URL says where they are looked for")
+        raise LoadError("no source has files: put some where BUCKET_URL says, or set it")
     console.rule("Load", align="left")
     for source in sources:
         if source not in chosen:
@@ -226,6 +226,8 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, re
         console.print(f"  failed: {result.kind} {result.name}", highlight=False, markup=False)
     for result in failed:
         print(f"error: {result.kind} {result.name}: {result.message}", file=sys.stderr)
+    if failed:
+        print("what to do about each: make status", file=sys.stderr)
     return not failed
 
 
@@ -247,7 +249,9 @@ def _plan(
     dbt: "Dbt", extent: Extent, last: Build, loads: dict[Feed, int], relations: set[str]
 ) -> _Plan:
     project = dbt.project
-    scope = project.of(extent.names) if extent.names else project.everything()
+    scope = project.everything()
+    if extent.names:
+        scope = project.of(extent.names) | project.of_ledger()
     news = _news(extent, last, loads)
     new = project.of(source for source, _ in news if source not in last.tested_loads)
     changed = dbt.changed(last.code)
@@ -328,7 +332,10 @@ def _load_beside_dbt(sources: Sequence[Source], warehouse: Warehouse) -> list[No
     try:
         loads: list[Node] = receiver.recv()
     except EOFError as error:
-        raise LoadError(f"the process that loads ended by itself ({loading.exitcode})") from error
+        raise LoadError(
+            f"the process that loads ended by itself ({loading.exitcode}): see that there is "
+            "memory, and run this again"
+        ) from error
     finally:
         loading.join()
     return loads
@@ -351,7 +358,7 @@ def _name(key: str) -> str:
 
 
 def _print_stale(builds: Builds, known: Known, extent: Extent, console: Console) -> None:
-    for source, feeds in builds.stale(known.allowed).items():
+    for source, feeds in known.stale(builds.ages()).items():
         if not extent.names or source in extent.names:
             say(console, f"  warning: {source}: {no_news_of(feeds)}")
 

@@ -88,8 +88,15 @@ def built(variables: dict[str, str]) -> dict[str, str]:
     """The sample, or the real files, loaded and built by `make run`'s command."""
     if not REAL_DATA:
         make_sample(Path(variables["BUCKET_URL"]))
-    done = subprocess.run(
-        [PYTHON, "-m", "orchestrate", "run"],
+    done = run_module(variables, "orchestrate", "run")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return variables
+
+
+def run_module(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m ARGUMENTS…`, where dbt is."""
+    return subprocess.run(
+        [PYTHON, "-m", *arguments],
         cwd=ROOT,
         env=variables,
         capture_output=True,
@@ -97,8 +104,12 @@ def built(variables: dict[str, str]) -> dict[str, str]:
         check=False,
         timeout=600,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return variables
+
+
+@pytest.fixture(scope="session")
+def status(built: dict[str, str]) -> Callable[[], str]:
+    """Asks `make status`'s command what is wrong."""
+    return lambda: run_module(built, "orchestrate", "status").stdout
 
 
 @pytest.fixture(scope="session")

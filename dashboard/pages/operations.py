@@ -1,23 +1,19 @@
 """Operations: how loads, tests and runs are; what was rejected, and where; what takes long."""
 
 import os
-from decimal import Decimal
 
 import altair as alt
 import streamlit as st
 
 from dashboard import show
-from dashboard.warehouse import NotBuiltError, Result, ask, sources
+from dashboard.warehouse import ask, ask_now, sources
 from orchestrate.project import recall
-
-# Where rejected values are listed; readers see where they are, not what they say.
-REJECTED_VALUES = ("adventure_works", "census", "condominium", "open_brewery")
 
 
 def health() -> None:
     """Shows how each source is."""
     st.subheader("Sources")
-    found = ask(
+    found = ask_now(
         """
         select
             source,
@@ -36,15 +32,14 @@ def health() -> None:
         order by failure_count desc, source
         """
     )
+    feeds = ask_now("select source, feed, hours_since_load from marts_operations.agg_feed_health")
     known = recall(os.environ.get("DASHBOARD_CODE", ""))
-    allowed = known.allowed if known else {}
-    rows = []
-    for row in found.rows:
-        # Of the feed that is to be the freshest, in hours.
-        limit = min(allowed.get(row["source"], {}).values(), default=None)
-        hours = None if limit is None else Decimal(limit) / 3600
-        is_stale = hours is not None and row["hours_since_load"] > hours
-        rows.append(row | {"allowed": hours} | ({"state": "stale"} if is_stale else {}))
+    ages = {(row["source"], row["feed"]): row["hours_since_load"] * 3600 for row in feeds.rows}
+    stale = known.stale(ages) if known else {}
+    rows = [row | {"stale": ", ".join(stale.get(row["source"], []))} for row in found.rows]
+    for row in rows:
+        if row["stale"] and row["state"] != "failed":
+            row["state"] = "stale"
     show.table(
         "How each source is now",
         rows,
@@ -53,7 +48,7 @@ def health() -> None:
             "state": ("State", show.state),
             "loaded_at": ("Last load", show.moment),
             "hours_since_load": ("Hours ago", show.number),
-            "allowed": ("Stale after", show.number),
+            "stale": ("No news of", show.text),
             "built_at": ("Last build", show.moment),
             "row_count": ("Rows", show.count),
             "rejected_count": ("Rejected rows", show.count),
@@ -61,7 +56,8 @@ def health() -> None:
             "failure_count": ("Failures", show.count),
         },
     )
-    show.sql("sources", found)
+    st.caption("No news of: feeds that brought nothing for longer than models/ allows.")
+    show.sql("sources", found, feeds)
 
 
 def tests() -> None:
@@ -96,7 +92,7 @@ def rejected() -> None:
     st.subheader("Rejected rows and values")
     chooser, _ = st.columns([1, 3])
     with chooser:
-        source = show.choose("Source", "source", list(sources()))
+        source = show.choose("Source", "source", list(sources() or {}))
     condition = "" if source == show.ALL else "and source = %(source)s"
     rows = ask(
         f"""
@@ -120,23 +116,31 @@ def rejected() -> None:
         },
         limit=20,
     )
-    values: list[Result] = []
-    for name in REJECTED_VALUES:
-        if source in (show.ALL, name):
-            try:
-                values.append(
-                    ask(
-                        f"""
-                        select source, source_file, source_line, feed, column_name, expected_type
-                        from quality.dq_{name}_rejected_values
-                        order by source_file, source_line, column_name
-                        limit 1000
-                        """
-                    )
-                )
-            except NotBuiltError:
-                # A source that was never loaded has nothing that was rejected.
-                continue
+    # Those that readers may see: where a value is, not what it says.
+    lists = show.first_of(
+        """
+        select cast(cast(oid as regclass) as text)
+        from pg_class
+        where
+            relnamespace = to_regnamespace('quality')
+            and relname ~ '^dq_.+_rejected_values$'
+            and has_column_privilege(oid, 'source_line', 'select')
+        order by relname
+        """
+    )
+    values = [
+        ask(
+            f"""
+            select source, source_file, source_line, feed, column_name, expected_type
+            from {name}
+            {"" if source == show.ALL else "where source = %(source)s"}
+            order by source_file, source_line, column_name
+            limit 1000
+            """,
+            source=source,
+        )
+        for name in lists
+    ]
     show.table(
         "Values that are not of their type (NULL in the marts)",
         [row for result in values for row in result.rows],

@@ -11,22 +11,26 @@ from common.progress import Progress
 from common.warehouse import Warehouse
 from extract.declaration import check_name
 from extract.suggest.feeds import Table, find_place, find_tables
-from extract.suggest.project import write
+from extract.suggest.project import ROOT, write
+from extract.suggest.web import fetch, is_web
 
+# Where files from the web are kept, a folder per source.
+FETCHED = ROOT / ".local" / "fetched"
 _DOUBT = "yellow"
 
 
 def suggest(
     url: str, source: str, warehouse: Warehouse, console: Console, force: bool = False
 ) -> list[Path]:
-    """Writes the source that the file or files at a path or s3:// URL make; returns what it wrote.
+    """Writes the source that the file or files at a path or URL make; returns what it wrote.
 
     Says what it guessed, and what it saw against that. Raises ConfigurationError for a place or a
     name that cannot be, or for files that are there already; LoadError if there is no table.
     """
     check_name(source)
-    bucket, only = find_place(url)
     with Progress() as progress:
+        place = str(fetch(url, FETCHED / source, progress)) if is_web(url) else url
+        bucket, only = find_place(place)
         tables, left_out = find_tables(bucket, only, source, warehouse, progress)
     written = write(source, tables, force)
     # Paths and commands are to be copied: they are not broken.
@@ -41,6 +45,11 @@ def suggest(
     say("\nWritten, with descriptions to fill in:")
     for path in written:
         say(f"  {path}")
+    if is_web(url):
+        say(
+            f"\nFetched: {place}. Loads read no web addresses: put each new version of it there, or"
+        )
+        say(f"into the folder or bucket that {source.upper()}_BUCKET_URL names.")
     say("\nNext: load, build and test it, with this variable in the environment from now on:")
     say(f"  make run SOURCES={source} {source.upper()}_BUCKET_URL={quote(bucket.url)}")
     return written

@@ -54,7 +54,7 @@ def guess_form(path: Path, where: str) -> Form:
     form = Form()
     _guess_encoding(form, path, where)
     _guess_delimiter(form, path, where)
-    (line, first), *others = islice(read_fields(path, where, form.format), SAMPLE)
+    (line, first), *others = _sample(form.format, path, where)
     if not first:
         raise LoadError(f"{where}: its first line is no record: {line.strip()[:80]!r}; correct it")
     if _has_header(form, first, [values for _, values in others]):
@@ -66,7 +66,12 @@ def guess_form(path: Path, where: str) -> Form:
     return form
 
 
+def _sample(form: Format, path: Path, where: str) -> list[tuple[str, list[str]]]:
+    return list(islice(read_fields(path, where, form), SAMPLE))
+
+
 def _guess_encoding(form: Form, path: Path, where: str) -> None:
+    good, bad, high, bad_line, bad_word = 0, 0, set[int](), 0, b""
     with path.open("rb") as file:
         start = file.read(64)
         text = start.removeprefix(codecs.BOM_UTF8).lstrip()
@@ -77,8 +82,6 @@ def _guess_encoding(form: Form, path: Path, where: str) -> None:
             if start.startswith(mark):
                 return form.set(f"encoding {encoding}, by its byte order mark", encoding=encoding)
         file.seek(0)
-        good = bad = bad_line = 0
-        word, high = b"", set[int]()
         for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT), b""), start=1):
             if b"\0" in line:
                 raise LoadError(
@@ -86,25 +89,20 @@ def _guess_encoding(form: Form, path: Path, where: str) -> None:
                     "byte order mark: save it as UTF-8"
                 )
             try:
-                line.decode()
-                good += not line.isascii()
+                good += not line.decode().isascii()
             except UnicodeDecodeError as error:
                 if not bad:
+                    words = re.finditer(rb"[\w\x80-\xff]+", line)
+                    bad_word = next(word[0] for word in words if word.end() > error.start)
                     bad_line = number
-                    before, after = line[: error.start], line[error.start :]
-                    word = (
-                        re.findall(rb"\w*$", before)[0] + re.findall(rb"^[\w\x80-\xff]*", after)[0]
-                    )
                 bad += 1
                 high |= set(line)
     if bad and good <= bad:
         # cp1252 has letters where latin-1 has control characters, and five holes.
-        is_windows = any(0x80 <= byte < 0xA0 for byte in high)
-        is_windows = is_windows and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+        is_windows = high & {*range(0x80, 0xA0)} and not high & {0x81, 0x8D, 0x8F, 0x90, 0x9D}
         encoding = "cp1252" if is_windows else "latin-1"
-        form.doubts.append(
-            f"line {bad_line:,} is not UTF-8; by {encoding} it has {word[:40].decode(encoding)!r}"
-        )
+        seen = f"by {encoding} it has {bad_word[:40].decode(encoding)!r}"
+        form.doubts.append(f"line {bad_line:,} is not UTF-8; {seen}")
         return form.set(f"encoding {encoding}", encoding=encoding)
     if bad:
         form.doubts.append(f"{bad:,} lines are not UTF-8 and are rejected, the first: {bad_line:,}")
@@ -117,31 +115,32 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
     best: tuple[float, int, Format, str] = (0, 1, form.format, "")
     for delimiter, name in DELIMITERS.items():
         found = form.format.model_copy(update={"delimiter": delimiter})
-        sample = list(islice(read_fields(path, where, found), SAMPLE))
+        sample = _sample(found, path, where)
         if not sample:
             raise LoadError(f"{where}: is empty: give a file with a header or rows")
         width, count = Counter(len(values) for _, values in sample).most_common(1)[0]
-        mark = sample[0][0][0]
+        share, mark = count / len(sample), sample[0][0][0]
         if mark in COMMENTS and len(sample[0][1]) != width:
             found = found.model_copy(update={"comment": mark})
             sample = [each for each in sample if not each[0].startswith(mark)] or sample
-        first = len(sample[0][1])
-        share = count / len(sample)
-        if first != width:
+        names = sample[0][1]
+        if len(names) != width:
             # Each row has more fields than the header has names: they are of the last column.
-            is_rest = 1 < first <= min(len(values) for _, values in sample)
-            is_rest = is_rest and not any(map(_TYPED.fullmatch, sample[0][1]))
-            is_rest = is_rest and not any('"' in line for line, _ in sample)
+            is_rest = (
+                1 < len(names) <= min(len(values) for _, values in sample)
+                and not any(map(_TYPED.fullmatch, names))
+                and not any('"' in line for line, _ in sample)
+            )
             found = found.model_copy(update={"last_column_takes_rest": is_rest})
             share *= 0.9 if is_rest else 0.4
         if width > 1 and (round(share, 1), width) > best[:2]:
             seen = f"{width} fields by {name} in {count:,} of the first {len(sample):,} records"
-            best = (round(share, 1), width, found, f"{seen}, {first} in the first one")
+            best = (round(share, 1), width, found, f"{seen}, {len(names)} in the first one")
     share, width, form.format, seen = best
     if width == 1:
-        words = [line.split() for line, _ in islice(read_fields(path, where, form.format), SAMPLE)]
+        words = [line.split() for line, _ in _sample(form.format, path, where)]
         (width, count), *_ = Counter(map(len, words)).most_common(1)
-        if width > 1 and count > 0.9 * len(words) and _TYPED.fullmatch("".join(words[-1][-1:])):
+        if width > 1 and count > 0.9 * len(words) and _TYPED.fullmatch(words[-1][-1]):
             raise LoadError(
                 f"{where}: has columns that spaces separate, which loads do not read: convert it "
                 "to CSV"
@@ -157,8 +156,8 @@ def _guess_delimiter(form: Form, path: Path, where: str) -> None:
         form.seen.append(f"lines that begin with {form.format.comment} are comments")
     if form.format.last_column_takes_rest:
         form.doubts.append("rows have more fields than the header: the last column takes the rest")
-    _, *rows = [values for _, values in islice(read_fields(path, where, form.format), SAMPLE)]
-    for column in zip(*(values for values in rows if len(values) == width), strict=True):
+    _, *rows = _sample(form.format, path, where)
+    for column in zip(*(values for _, values in rows if len(values) == width), strict=True):
         filled = [value for value in column if value.strip()]
         if filled and all(len(each) > 1 and each[0] == each[-1] == "'" for each in filled):
             return form.set("quote ', around all values of a column", quote="'")
@@ -201,4 +200,5 @@ def _take_names(form: Form, path: Path, where: str, line: str) -> None:
             is_free = names[place - 1].strip() and name not in form.columns and name[0] != "_"
             form.columns.append(name if is_free else f"{name.strip('_')}_{place}")
         form.set("header skipped as a comment", header=False, comment=line.rstrip("\r\n"))
-        form.doubts.append(f"{str(error).removeprefix(f'{where}: ')}: it got a name of its own")
+        reason = str(error).removeprefix(f"{where}: ").rpartition(":")[0]
+        form.doubts.append(f"{reason}: it got a name of its own")

@@ -17,7 +17,7 @@ from typing import Any
 
 import jinja2
 from psycopg2 import extensions
-from psycopg2.sql import SQL, Composable, Identifier, Literal
+from psycopg2.sql import SQL, Identifier, Literal
 
 from extract.reader import CsvFile
 
@@ -35,6 +35,7 @@ TOLERANCE = 0.01
 FEW = 100
 # The widest decimal that the lake's parquet has.
 _WIDEST = "numeric(38,18)"
+_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean")
 _TEXT_BY_NAME = re.compile(r"(^|_)(phone|fax|zip|zip_?code|postal(_?code)?|postcode|plz|iban)(_|$)")
 _FLAG_BY_NAME = re.compile(r"^(is|has)_|_flag$")
 _DAY_BY_NAME = re.compile(r"(date|day|_on|data|datum|fecha)$")
@@ -57,17 +58,14 @@ _TOLD_OF_TYPES = ("have a decimal comma", "have a time, 00:00:00", "may be days,
 _TOLD_OF_TEXT = tuple(_SIGNS)[5:]
 
 # More words that sqlfluff takes for keywords, and some that it is told to let pass.
-_OTHER_WORDS = set(
-    re.findall(
-        r"\w+",
-        """account accounts change connect cost datetime days destroy disk exit extended field
-        fields file files hash host hosts kill lines list locale login logs long main manage
-        model modify monitor online operation owner ownership parameters plain print process
-        processes provider public raw region repeat resource restricted roles rowid save
-        settings share shares source stage stages status stop stream successful summary task
-        tasks top transactions transient usage use users variable variables warehouse week
-        weekday""",
-    )
+_OTHER_WORDS = re.findall(
+    r"\w+",
+    """account accounts change connect cost datetime days destroy disk exit extended field fields
+    file files hash host hosts kill lines list locale login logs long main manage model modify
+    monitor online operation owner ownership parameters plain print process processes provider
+    public raw region repeat resource restricted roles rowid save settings share shares source stage
+    stages status stop stream successful summary task tasks top transactions transient usage use
+    users variable variables warehouse week weekday""",
 )
 _FREE_WORDS = {"comment", "month", "name", "quarter", "rank", "year"}
 
@@ -77,7 +75,8 @@ class Column:
     """A column: its name in raw and in staging, its type, and what was seen for and against that.
 
     `sql` is its raw name where SQL is written. `filled` of `rows` values are neither empty nor a
-    null marker, `distinct` of them differ, `cast` are of the type.
+    null marker, `distinct` of them differ; `counts` are those of each type and sign, `misfits` has
+    one that is not of a type.
     """
 
     raw: str
@@ -86,15 +85,21 @@ class Column:
     distinct: int
     counts: dict[str, int]
     markers: dict[str, int]
+    misfits: dict[str, str]
     type: str = "text"
     name: str = ""
     sql: str = ""
     against: list[str] = field(default_factory=list)
 
     @property
+    def kind(self) -> str:
+        """The type, without precision and scale."""
+        return self.type.partition("(")[0]
+
+    @property
     def cast(self) -> int:
         """How many values are of the type."""
-        return self.filled if self.type == "text" else self.counts[self.type.partition("(")[0]]
+        return self.counts.get(self.kind, self.filled)
 
     @property
     def is_complete(self) -> bool:
@@ -114,10 +119,8 @@ class Column:
 
 def load_macros() -> Any:
     """Returns the project's macros for casting, as functions that return SQL."""
-    text = "\n".join(
-        (MACROS / f"{name}.sql").read_text(encoding="utf-8")
-        for name in ("can_cast_to", "cast_shape")
-    )
+    names = ("can_cast_to", "cast_shape")
+    text = "\n".join((MACROS / f"{name}.sql").read_text(encoding="utf-8") for name in names)
     # What dbt would offer them.
     offered: dict[str, Any] = {"adapter": {}, "modules": {"re": re}}
     template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text, offered)  # noqa: S701
@@ -126,106 +129,121 @@ def load_macros() -> Any:
     return template.module
 
 
-def land(cursor: extensions.cursor, files: Sequence[CsvFile]) -> tuple[int, int, float, str]:
+def land(cursor: extensions.cursor, files: Sequence[CsvFile]) -> tuple[list[tuple[int, int]], str]:
     """Copies the records of files with the same columns into a temporary table, `landed`.
 
-    Returns how many there are, how many the loader would reject, the largest share of these in a
-    file, and the first of them.
+    Returns of each how many there are and how many the loader would reject, and the first of these.
     """
-    rows = rejected = 0
-    worst, first = 0.0, ""
-    cursor.execute(
-        SQL(
-            "drop table if exists landed; create temporary table landed (_file integer, {})"
-        ).format(
-            SQL(", ").join(SQL("{} text").format(Identifier(each)) for each in files[0].columns)
-        )
-    )
+    columns = SQL(", ").join(SQL("{} text").format(Identifier(name)) for name in files[0].columns)
+    cursor.execute("drop table if exists landed")
+    cursor.execute(SQL("create temporary table landed (_file integer, {})").format(columns))
+    counts, first = [], ""
     for number, file in enumerate(files):
-        before = rows, rejected
+        rows = rejected = 0
         with TemporaryFile("w+", encoding="utf-8", newline="") as accepted:
             writer = csv.writer(accepted)
             for record in file.records():
                 if record.reason:
                     rejected += 1
                     first = first or f"{file.where} line {record.line} {record.reason}"
-                    continue
-                rows += 1
-                writer.writerow([number, *record.values])
+                else:
+                    rows += 1
+                    writer.writerow([number, *record.values])
             accepted.seek(0)
-            columns = SQL(", ").join(map(Identifier, file.columns))
+            columns = SQL(", ").join(map(Identifier, ("_file", *file.columns)))
             cursor.copy_expert(
-                SQL("copy landed (_file, {}) from stdin (format csv)").format(columns), accepted
+                SQL("copy landed ({}) from stdin (format csv)").format(columns), accepted
             )
-        broken = rejected - before[1]
-        worst = max(worst, broken / max(1, rows - before[0] + broken))
+        counts.append((rows, rejected))
     cursor.execute("analyze landed")
-    return rows, rejected, worst, first
+    return counts, first
 
 
 def profile(cursor: extensions.cursor, raw: str, rows: int, macros: Any) -> Column:
     """Counts the values of a column, those of each type among them; its type is not guessed yet."""
-    types = ("integer", "bigint", "numeric", "date", "timestamp", "boolean")
-    checks = {
-        type_: str(macros.can_cast_to("value", _WIDEST if type_ == "numeric" else type_))
-        for type_ in types
-    } | _SIGNS
-    decimals = "split_part(replace(value, ',', '.'), '.', 2)"
-    whole = "split_part(replace(value, ',', '.'), '.', 1)"
-    query = SQL(
-        """
-        with counted as (
-            select btrim({column}, e' \\t\\r\\n') as value, count(*) as n from landed group by 1
-        ),
-        judged as (
-            select value, n, value = any({markers}) as is_marker from counted where value <> ''
-        ),
-        filled as (select value, n from judged where not is_marker)
-        select
-            (select coalesce(jsonb_object_agg(value, n), '{{}}') from judged where is_marker),
-            count(*),
-            coalesce(sum(n), 0),
-            {checks},
-            max(length(rtrim({decimals}, '0'))) filter (where {is_number}),
-            max(length(ltrim({whole}, '+-0'))) filter (where {is_number})
-        from filled
-        """
-    ).format(
-        column=Identifier(raw),
-        markers=Literal(list(MARKERS)),
-        checks=SQL(", ").join(
-            SQL("coalesce(sum(n) filter (where {}), 0)").format(SQL(check))
-            for check in checks.values()
-        ),
-        decimals=SQL(decimals),
-        whole=SQL(whole),
-        is_number=SQL(checks["numeric"]),
+    types = {
+        kind: str(macros.can_cast_to("value", _WIDEST if kind == "numeric" else kind))
+        for kind in _TYPES
+    }
+    halves = "split_part(replace(value, ',', '.'), '.', {})"
+    asked = {name: f"sum(n) filter (where {check})" for name, check in (types | _SIGNS).items()} | {
+        name: f"max(length({text})) filter (where {types['numeric']})"
+        for name, text in {
+            "digits": f"ltrim({halves.format(1)}, '+-0')",
+            "decimals": f"rtrim({halves.format(2)}, '0')",
+        }.items()
+    }
+    cursor.execute(
+        SQL(
+            """
+            with counted as (
+                select btrim({}, e' \\t\\r\\n') as value, count(*) as n from landed group by 1
+            ),
+            judged as (
+                select value, n, value = any({}) as is_marker from counted where value <> ''
+            )
+            select
+                (select coalesce(jsonb_object_agg(value, n), '{{}}') from judged where is_marker),
+                count(*),
+                coalesce(sum(n), 0)::bigint,
+                array[{}]::bigint[],
+                array[{}]
+            from judged
+            where not is_marker
+            """
+        ).format(
+            Identifier(raw),
+            Literal(list(MARKERS)),
+            SQL(", ").join(SQL(f"coalesce({each}, 0)") for each in asked.values()),
+            SQL(", ").join(SQL(f"min(value) filter (where not {each})") for each in types.values()),
+        )
     )
-    cursor.execute(query)
-    markers, distinct, filled, *counts, scale, digits = cursor.fetchone() or ()
-    names = [*checks, "decimals", "digits"]
-    numbers = [int(count) for count in (*counts, scale or 0, digits or 0)]
-    return Column(raw, rows, int(filled), distinct, dict(zip(names, numbers, strict=True)), markers)
+    markers, distinct, filled, counts, misfits = cursor.fetchone() or ()
+    counted = dict(zip(asked, counts, strict=True))
+    return Column(
+        raw, rows, filled, distinct, counted, markers, dict(zip(types, misfits, strict=True))
+    )
 
 
 def choose_marker(columns: Sequence[Column]) -> str:
-    """Returns the null marker of a feed, and counts what else looked like one as values."""
+    """Returns the null marker of a feed: what most often stands where a value is missing."""
     votes: Counter[str] = Counter()
     for column in columns:
-        guess_type(column)
+        is_text = guess_type(column) == "text"
         for marker, count in column.markers.items():
-            votes[marker] += count if column.type != "text" or marker not in _DOUBTFUL else 0
-    marker = max(votes, key=lambda each: votes[each]) if any(votes.values()) else "NULL"
-    for column in columns:
-        others = {each: count for each, count in column.markers.items() if each != marker}
-        column.filled += sum(others.values())
-        column.distinct += len(others)
-        guess_type(column)
-    return marker
+            votes[marker] += 0 if is_text and marker in _DOUBTFUL else count
+    marker, count = max(votes.items(), key=lambda each: each[1], default=("NULL", 0))
+    return marker if count else "NULL"
 
 
-def guess_type(column: Column) -> None:
-    """Gives a column the narrowest type that `TOLERANCE` allows; text where a cast would lie."""
+def judge(column: Column, marker: str) -> None:
+    """Gives a column its type, and says what speaks against it.
+
+    What looked like another null marker than the feed's is a value.
+    """
+    others = {each: count for each, count in column.markers.items() if each != marker}
+    column.filled += sum(others.values())
+    column.distinct += len(others)
+    kind, counts, against = guess_type(column), column.counts, column.against
+    nearest = max(("numeric", "timestamp", "boolean"), key=lambda each: counts[each])
+    if kind == "text" and not against and counts[nearest] >= column.filled / 2 > 0:
+        kind = nearest
+    if misfits := column.filled - counts.get(kind, column.filled):
+        such = column.misfits[kind] or min(others)
+        against.append(f"{misfits:,} are not {kind}, such as {such[:30]!r}")
+    least = 0 if column.kind == "numeric" else column.filled / 2
+    for sign in _TOLD_OF_TEXT if column.type == "text" else _TOLD_OF_TYPES:
+        if counts[sign] > least:
+            against.append(f"{counts[sign]:,} {sign}")
+    if not column.filled:
+        against.append("no value to judge by")
+
+
+def guess_type(column: Column) -> str:
+    """Gives a column the narrowest type that `TOLERANCE` allows; text where a cast would lie.
+
+    Returns its kind.
+    """
     counts = column.counts
     enough = max(1, column.filled * (1 - TOLERANCE))
     column.type, column.against = "text", []
@@ -246,45 +264,12 @@ def guess_type(column: Column) -> None:
         if _TEXT_BY_NAME.search(column.raw):
             column.against.append("its name is not that of a number")
         if not column.against:
-            column.type = _number(counts)
-
-
-def _number(counts: dict[str, int]) -> str:
-    for type_ in ("integer", "bigint"):
-        if counts[type_] == counts["numeric"]:
-            return type_
-    # Room for what comes: a value with more decimals would be rejected, not rounded.
-    scale = max(4, counts["decimals"] + counts["decimals"] % 2)
-    return f"numeric({19 if counts['digits'] + scale <= 17 else 38},{scale})"
-
-
-def explain(cursor: extensions.cursor, column: Column, marker: str, macros: Any) -> None:
-    """Adds what speaks against a column's type: values that do not cast, and signs in them."""
-    counts, type_ = column.counts, column.type
-    nearest = max(("numeric", "timestamp", "boolean"), key=lambda each: counts[each])
-    if type_ == "text" and not column.against and counts[nearest] >= column.filled / 2 > 0:
-        type_ = _WIDEST if nearest == "numeric" else nearest
-    misfits = column.filled - counts[type_.partition("(")[0]] if type_ != "text" else 0
-    if misfits:
-        cursor.execute(
-            SQL(
-                "select distinct value from (select btrim({}, e' \\t\\r\\n') as value from landed) "
-                "as trimmed where value not in ('', {}) and not {} order by 1 limit 3"
-            ).format(
-                Identifier(column.raw),
-                Literal(marker),
-                SQL(str(macros.can_cast_to("value", type_))),
-            )
-        )
-        such = ", ".join(repr(value[:30]) for (value,) in cursor.fetchall())
-        kind = type_.partition("(")[0]
-        column.against.append(f"{misfits:,} are not {kind}, such as {such}")
-    least = 0 if column.type.startswith("numeric") else column.filled / 2
-    for sign in _TOLD_OF_TEXT if column.type == "text" else _TOLD_OF_TYPES:
-        if counts[sign] > least:
-            column.against.append(f"{counts[sign]:,} {sign}")
-    if not column.filled:
-        column.against.append("no value to judge by")
+            # Room for what comes: a value with more decimals would be rejected, not rounded.
+            scale = max(4, counts["decimals"] + counts["decimals"] % 2)
+            exact = f"numeric({19 if counts['digits'] + scale <= 17 else 38},{scale})"
+            whole = (kind for kind in ("integer", "bigint") if counts[kind] == counts["numeric"])
+            column.type = next(whole, exact)
+    return column.kind
 
 
 def find_key(
@@ -292,42 +277,38 @@ def find_key(
 ) -> tuple[Column, ...]:
     """Returns the columns that identify a row in all files together; of several, in each file.
 
-    Measures are never in it, and names only if nothing else will do.
+    Ids before days before names; names only if nothing else will do, and measures never.
     """
-    usable = [
-        column
-        for place, column in enumerate(columns)
-        if column.is_complete
-        and not column.says_what_is_newest
-        and not column.type.startswith(("numeric", "boolean"))
-        and (column.is_id or not place or column.type not in ("integer", "bigint"))
-    ]
     is_sure = columns[0].rows >= FEW
-    days = [each for each in usable if each.type in ("date", "timestamp")]
-    strong = [each for each in usable if each.is_id or (each is columns[0] and is_sure)]
-    weak = [each for each in usable if is_sure and each not in strong and each not in days]
-    mixed = [*strong, *days][:6]
-    tries = [
-        *combinations(strong, 1),
-        *(key for size in (2, 3) for key in combinations(mixed, size)),
-        *combinations(weak, 1),
-        *(key for size in (2, 3) for key in combinations([*mixed, *weak][:6], size)),
-    ]
-    return next((key for key in dict.fromkeys(tries) if _identifies(cursor, key, files)), ())
+
+    def rank(column: Column) -> int:
+        is_first = column is columns[0] and is_sure
+        return 0 if column.is_id or is_first else 1 if column.kind in ("date", "timestamp") else 2
+
+    usable = sorted(
+        (
+            column
+            for column in columns
+            if column.is_complete
+            and not column.says_what_is_newest
+            and column.kind not in ("numeric", "boolean")
+            and (column.is_id or column is columns[0] or column.kind not in ("integer", "bigint"))
+            and (is_sure or rank(column) < 2)
+        ),
+        key=rank,
+    )
+    tries: list[tuple[Column, ...]] = [(each,) for each in usable if rank(each) != 1]
+    tries += [key for size in (2, 3) for key in combinations(usable[:6], size)]
+    tries.sort(key=lambda key: rank(key[-1]) == 2)
+    return next((key for key in tries if _identifies(cursor, key, files)), ())
 
 
 def _identifies(cursor: extensions.cursor, key: Sequence[Column], files: int) -> bool:
     if prod(column.distinct for column in key) * files < key[0].rows:
         return False
-    parts: list[Composable] = [
-        SQL("btrim({}, e' \\t\\r\\n')").format(Identifier(column.raw)) for column in key
-    ]
-    parts += [SQL("_file")] if files > 1 else []
-    cursor.execute(
-        SQL("select 1 from landed group by {} having count(*) > 1 limit 1").format(
-            SQL(", ").join(parts)
-        )
-    )
+    parts = [f"""btrim("{column.raw}", e' \\t\\r\\n')""" for column in key]
+    grouped = ", ".join(parts + ["_file"] * (files > 1))
+    cursor.execute(f"select 1 from landed group by {grouped} having count(*) > 1 limit 1")  # noqa: S608
     return cursor.fetchone() is None
 
 
@@ -338,23 +319,19 @@ def give_names(cursor: extensions.cursor, columns: Sequence[Column], table: str)
         "union all select typname, false from pg_type where typname ~ '^[a-z]'"
     )
     words = dict(cursor.fetchall())
+    taken = {*words, *_OTHER_WORDS, "rejected_values"} - _FREE_WORDS
     for column in columns:
-        is_word = column.raw in {*words, *_OTHER_WORDS} - _FREE_WORDS
-        is_name = re.match("[a-z]", column.raw) and column.raw != "rejected_values"
-        column.name = (
-            column.raw if is_name and not is_word else f"{table}_{column.raw.strip('_')}"[:63]
-        )
+        is_free = re.match("[a-z]", column.raw) and column.raw not in taken
+        column.name = column.raw if is_free else f"{table}_{column.raw.strip('_')}"[:63]
         column.sql = f'"{column.raw}"' if words.get(column.raw) else column.raw
 
 
 def share_of_keys(cursor: extensions.cursor, key: Sequence[Column], file: int) -> float:
     """Returns the share of all keys that one of the files has."""
-    columns = SQL(", ").join(Identifier(column.raw) for column in key)
+    columns = ", ".join(f'"{column.raw}"' for column in key)
     cursor.execute(
-        SQL(
-            "select count(distinct ({0})) filter (where _file = {1}), count(distinct ({0})) "
-            "from landed"
-        ).format(columns, Literal(file))
+        f"select count(distinct ({columns})) filter (where _file = {file})::float "  # noqa: S608
+        f"/ count(distinct ({columns})) from landed"
     )
-    mine, total = cursor.fetchone() or (0, 0)
-    return float(mine / total)
+    ((share,),) = cursor.fetchall()
+    return float(share)

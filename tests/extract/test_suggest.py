@@ -1,13 +1,17 @@
 """What is guessed of files that nobody has declared, and what is said against each guess."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from common.errors import ConfigurationError, LoadError
 from common.progress import Progress
 from common.warehouse import Warehouse
+from extract.suggest import web
 from extract.suggest.feeds import Table, find_place, find_tables
 from extract.suggest.form import guess_form
 
@@ -251,9 +255,62 @@ def test_a_place_is_a_file_a_folder_or_s3(
         bucket, only = find_place(place)
         assert (bucket.url, only) == (place.removesuffix("/a.csv"), "a.csv")
         assert find_tables(bucket, only, "shop", warehouse, Progress(False))[1] == []
-    for place, message in (("https://a.b/c.csv", "curl"), ("nowhere.csv", "no such file")):
-        with pytest.raises(ConfigurationError, match=message):
-            find_place(place)
+    with pytest.raises(ConfigurationError, match="no such file"):
+        find_place("nowhere.csv")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    """The address of a folder on the web, with a file, and one that breaks off."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "all items.csv").write_text("id,name\n1,a\n")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/torn.csv":
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"id,name\n")
+            return None
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_file_from_the_web_is_kept_in_a_folder(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, silent = tmp_path / "fetched", Progress(False)
+    path = web.fetch(f"{site}/all%20items.csv?key=s3cret", folder, silent)
+    assert (path, path.read_text()) == (folder / "all items.csv", "id,name\n1,a\n")
+    assert web.fetch(f"{site}/all%20items.csv", folder, silent) == path
+    path.write_text("mine")
+    host = site.removeprefix("http://")
+    wrong: dict[str, tuple[type[Exception], str]] = {
+        f"{site}/all%20items.csv": (ConfigurationError, "is there already, and another file"),
+        f"{site}/none.csv?key=s3cret": (LoadError, r"none\.csv: cannot be fetched: HTTP Error 404"),
+        f"{site}/torn.csv": (LoadError, "ended 92 bytes too early"),
+        f"{site}/": (ConfigurationError, "without user or password"),
+        f"http://me:s3cret@{host}/a.csv": (ConfigurationError, "download the file"),
+        "http://127.0.0.1:1/a.csv": (LoadError, "cannot be fetched: .*refused"),
+    }
+    for url, (kind, message) in wrong.items():
+        with pytest.raises(kind, match=message) as error:
+            web.fetch(url, folder, silent)
+        assert "s3cret" not in str(error.value)
+    path.unlink()
+    monkeypatch.setattr(web, "MOST_BYTES", 11)
+    with pytest.raises(LoadError, match="larger than 11 bytes, the most that is fetched: download"):
+        web.fetch(f"{site}/all%20items.csv", folder, silent)
+    assert list(folder.iterdir()) == []
 
 
 def test_the_real_files(warehouse: Warehouse, real_data: Path) -> None:

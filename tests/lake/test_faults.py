@@ -242,6 +242,6 @@ def test_a_lost_connection_publishes_nothing(folder_lake: Reader, versioned: War
         versioned,
         "create view slow as select pg_terminate_backend(pg_backend_pid()) as gone from flat",
     )
-    with pytest.raises(LoadError, match=r"gold/slow: (terminating|server closed)"):
+    with pytest.raises(LoadError, match=r"gold/slow: PostgreSQL: (terminating|server closed)"):
         publish([*VERSIONED, declare("slow", "gold")], versioned, folder_lake.lake)
     assert not Path(folder_lake.lake.url).exists()

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -65,6 +67,24 @@ def test_csv_is_what_postgresql_would_write(
     # NULL is nothing, an empty text is two quotes.
     assert text.splitlines()[-2:] == ['2,"",-0.0001,,False', "3,,,2024-03-01,"]
     assert to_csv(Result(ITEMS, ["a"], [], 0)) == "a\n"
+
+
+def test_where_a_person_sits_progress_is_shown_and_in_a_log_it_is_not(
+    warehouse: Warehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    write(warehouse, "csv", tmp_path)
+    assert capfd.readouterr() == ("", "")
+    ours, terminal = os.openpty()
+    with open(terminal, "w", encoding="utf-8") as stderr:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", stderr)
+        monkeypatch.setenv("TERM", "xterm")
+        write(warehouse, "csv", tmp_path)
+        shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert re.findall(r"✓ (\w+)", shown) == ["items", "totals"]
 
 
 def test_json_has_all_digits(warehouse: Warehouse, tmp_path: Path) -> None:

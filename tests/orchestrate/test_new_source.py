@@ -66,7 +66,14 @@ def test_a_new_source_takes_an_entry_and_sql(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "4 rows of utilities loaded" in done.stdout
-    assert "1 models built, 1 tests passed" in done.stdout
+    assert query(
+        "select kind, status, count(*) from audit.run_nodes where sources = 'utilities' "
+        "group by 1, 2 order by 1"
+    ) == [("load", "success", 1), ("model", "success", 1), ("test", "pass", 1)]
+    # When it was loaded and built is known, though the run was about it alone.
+    assert query(
+        "select source, row_count, built_at > loaded_at from marts_operations.agg_source_health"
+    ) == [("utilities", 4, True)]
     assert query("select * from staging.stg_utilities__reading order by 1, 2") == [
         ("A-1", date(2025, 6, 1), Decimal("10.250")),
         ("A-1", date(2025, 6, 2), Decimal("11.500")),

@@ -33,7 +33,7 @@ PROJECT = Project(
     SimpleNamespace(
         sources={
             f"source.{feed}": SimpleNamespace(source_name=source, name=feed)
-            for source, feed in LOADS
+            for source, feed in [*LOADS, ("audit", "files")]
         },
         nodes=dict(
             [
@@ -53,6 +53,9 @@ PROJECT = Project(
                 node("fact_answer", "table", "stg_census"),
                 node("unique_fact_answer", "test", "fact_answer"),
                 node("not_null_regions", "test", "regions"),
+                node("stg_files", "view", "source.files"),
+                node("health", "view", "stg_files"),
+                node("unique_health", "test", "health"),
             ]
         ),
     )
@@ -60,7 +63,8 @@ PROJECT = Project(
 SALES = {"unique_stg_shop", "fact_sale", "fact_sale_adds_up", "sales_masked", "sold_to_somebody"}
 SHOP = SALES | {"stg_shop", "whole_stg_shop", "stg_person", "dim_person", "unique_dim_person"}
 CENSUS = {"stg_census", "fact_answer", "unique_fact_answer"}
-ALL = SHOP | CENSUS | {"regions", "not_null_regions"}
+LEDGER = {"stg_files", "health", "unique_health"}
+ALL = SHOP | CENSUS | LEDGER | {"regions", "not_null_regions"}
 
 
 def plan(
@@ -128,6 +132,12 @@ def test_a_relation_that_is_gone_is_built_again_with_its_tests() -> None:
     assert plan(gone="fact_answer", names=("shop",)).wanted == set()
 
 
+def test_what_says_when_a_source_was_loaded_is_there_whatever_is_chosen() -> None:
+    assert plan(gone="health", names=("shop",)).wanted == {"health", "unique_health"}
+    assert plan(changed={"health"}, names=("shop",)).wanted == {"health", "unique_health"}
+    assert plan(names=("shop",), loads=NEW_SALES).wanted == SALES
+
+
 def test_a_test_that_warned_looks_at_whole_tables_again() -> None:
     last = Build(
         3, None, "old", TESTED, {}, {"unique_stg_shop": "Got 2", "unique_fact_answer": "1"}
@@ -142,7 +152,7 @@ def test_a_full_build_is_of_everything_on_whole_tables() -> None:
     assert (made.wanted, made.tested, made.full_refresh) == (ALL, {}, False)
     assert plan(full_refresh=True).full_refresh
     made = plan(is_full=True, names=("census",))
-    assert (made.wanted, made.tested) == (CENSUS, {"shop": 7})
+    assert (made.wanted, made.tested) == (CENSUS | LEDGER, {"shop": 7})
 
 
 def test_an_incremental_table_is_made_anew_for_any_reason_but_news() -> None:

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -37,9 +40,9 @@ FILES = {
     "orders-2.csv": b"order_no,order_code,total,updated_at\n2,x2,7,2024-01-02 10:00:00\n"
     b"3,x3,8,2024-01-02\n",
     "orders-3.csv": b"order_no,order_code,total,updated_at\n4,x4,9,2024-01-02 10:00:00\n",
-    # As R writes it, nothing but a header, and what is no table.
+    # As R writes it, nothing but a header (with what YAML takes for false), and what is no table.
     "cars.csv": b'"","mpg"\n"Mazda RX4",21\n"Datsun",22.8\n',
-    "nothing.tsv": b"id\tname\n",
+    "nothing.tsv": b"id\tname\tno\n",
     "photo.png": b"\x89PNG\r\n\x1a\n\x00\x00",
 }
 
@@ -158,6 +161,22 @@ def test_nothing_is_overwritten_unless_told(project: Path, run: Run, folder: Pat
     assert declared.read_bytes().startswith(before)
     assert declared.read_text(encoding="utf-8").count("\n  shop:\n") == 1
     assert list(read_sources(declared)["shop"].feeds_by_name) == ["items"]
+
+
+def test_a_file_from_the_web_is_one_command_too(project: Path, run: Run, folder: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}/items.csv"
+        done = run("extract", "suggest", url, "--source", "shop")
+        server.shutdown()
+    assert (done.returncode, done.stderr) == (0, "")
+    fetched = project / ".local" / "fetched" / "shop"
+    assert (fetched / "items.csv").read_bytes() == FILES["items.csv"]
+    assert f"Fetched: {fetched / 'items.csv'}. Loads read no web addresses" in done.stdout
+    assert f"make run SOURCES=shop SHOP_BUCKET_URL={fetched}" in done.stdout
+    declared = read_sources(project / "extract" / "sources.yml")["shop"]
+    assert declared.feeds_by_name["items"].files == ("items.csv",)
 
 
 @pytest.mark.parametrize(
