@@ -33,6 +33,9 @@ START_SECONDS = 120
 LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = console
+# Says which tasks ran where, and which were lost with their executor.
+logger.tasks.name = org.apache.spark.scheduler.TaskSetManager
+logger.tasks.level = info
 appender.console.type = Console
 appender.console.name = console
 appender.console.target = SYSTEM_ERR
