@@ -139,7 +139,9 @@ def _run(
     except NOT_BUILT as error:
         raise NotBuiltError("This is not loaded and built yet: `make run` does it.") from error
     except errors.InsufficientPrivilege as error:
-        raise NotAllowedError(f"The role `{role()}` may not see this.") from error
+        raise NotAllowedError(
+            f"The role `{role()}` may not see this; DASHBOARD_ROLE names another for who may."
+        ) from error
     except errors.QueryCanceled as error:
         raise UnavailableError(
             f"This took longer than {TIMEOUT}. Choose less, or try again when the warehouse has "

@@ -33,7 +33,9 @@ def cursor() -> Iterator[Any]:
     try:
         connection = hive.connect(host=host, port=port, username="dbt")
     except (TException, hive.Error) as error:
-        raise LoadError(f"Spark at {host}:{port} (SPARK_HOST, SPARK_PORT): {error}") from error
+        raise LoadError(
+            f"Spark at {host}:{port} (SPARK_HOST, SPARK_PORT): {error}; see that it runs"
+        ) from error
     with closing(connection), closing(connection.cursor()) as opened:
         yield opened
 
