@@ -77,6 +77,7 @@ def test_what_is_set_stays_and_nothing_is_started(
     monkeypatch.setenv("BUCKET_URL", str(tmp_path))
     monkeypatch.setenv("OPEN_BREWERY_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LAKE_URL", "s3://lake")
+    monkeypatch.setenv("LAKEHOUSE_URL", "s3://lakehouse")
     before = dict(os.environ)
     with local_defaults(list(SOURCES.values())):
         assert find_warehouse() == named
