@@ -262,19 +262,21 @@ def _sling() -> str:
 
 
 def _table(what: str, contenders: list[Contender], rows: int) -> Table:
-    """Returns times, ratios to the first contender and memory as a table."""
+    """Returns medians of times and of each round's ratio to the first contender, and memory."""
     table = Table()
     headings = (what, "seconds", "lowest-highest", "x first", "rows/s", "peak MB")
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="right" if place else "left")
-    limit = median(contenders[0].seconds)
+    limits = contenders[0].seconds
     for contender in contenders:
         seconds = median(contender.seconds)
+        # Within a round, because a machine is slower in one minute than in another.
+        ratio = median(own / limit for own, limit in zip(contender.seconds, limits, strict=True))
         table.add_row(
             contender.name,
             f"{seconds:,.2f}",
             f"{min(contender.seconds):,.2f}-{max(contender.seconds):,.2f}",
-            f"{seconds / limit:,.2f}",
+            f"{ratio:,.2f}",
             f"{rows / seconds:,.0f}",
             f"{contender.peak_bytes / MB:,.0f}",
         )

@@ -263,16 +263,55 @@ TABLES = {
             for amount in ("tax_amount", "freight_amount", "total_due")
         }
     ),
+    "agg_daily_sales_by_product_line": f"""
+        create table {SCHEMA}.agg_daily_sales_by_product_line as
+        with orders as (
+            select
+                sales_order_id,
+                order_date,
+                customer_key,
+                is_online_order,
+                coalesce(product_line, '(none)') as product_line,
+                sum(order_qty) as unit_count,
+                sum(line_total) as line_total,
+                sum(total_due) as total_due
+            from {SCHEMA}.fact_sales
+            join {SCHEMA}.dim_product using (product_key)
+            where order_date is not null
+            group by 1, 2, 3, 4, 5
+        ),
+
+        placed as (
+            select
+                orders.*,
+                territory_id,
+                row_number() over (partition by sales_order_id order by product_line) as place
+            from orders
+            join {SCHEMA}.dim_customer using (customer_key)
+        )
+
+        select
+            order_date,
+            product_line,
+            territory_id,
+            is_online_order,
+            sum(unit_count)::bigint as unit_count,
+            sum(line_total)::numeric(19, 6) as line_total,
+            sum(total_due)::numeric(19, 4) as total_due,
+            count(*) as order_count,
+            count(*) filter (where place = 1) as whole_order_count
+        from placed
+        group by 1, 2, 3, 4
+    """,
     "agg_daily_sales": f"""
         create table {SCHEMA}.agg_daily_sales as
         select
             order_date,
-            count(distinct sales_order_id) as order_count,
-            sum(order_qty) as unit_count,
             sum(line_total)::numeric(19, 6) as line_total,
-            sum(total_due)::numeric(19, 4) as total_due
-        from {SCHEMA}.fact_sales
-        where order_date is not null
+            sum(total_due)::numeric(19, 4) as total_due,
+            sum(unit_count)::bigint as unit_count,
+            sum(whole_order_count)::bigint as order_count
+        from {SCHEMA}.agg_daily_sales_by_product_line
         group by order_date
     """,
 }
