@@ -37,8 +37,8 @@ export QUERY = $(value Q)
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
 	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
 	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
-	metrics-setup metrics-test dashboard dashboard-test screenshots spark-up spark-down parity \
-	spark-test spark-faults lakehouse-test lock clean
+	metrics-setup metrics-test dashboard dashboard-test dashboard-speed screenshots spark-up \
+	spark-down parity spark-test spark-faults lakehouse-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -211,6 +211,9 @@ dashboard: setup $(DASHBOARD)/.dashboard ## Serve the dashboard on http://127.0.
 dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboard in a browser (Chromium)
 	@$(VENV)/bin/mypy --python-executable $(DASHBOARD)/bin/python dashboard tests_dashboard
 	@$(DASHBOARD)/bin/python -m pytest tests_dashboard
+
+dashboard-speed: setup $(DASHBOARD)/.dashboard ## Time the pages (SCALE=10): first figure within 2 s, a filter within 1 s
+	@SCALE=$${SCALE:-10} $(DASHBOARD)/bin/python -m pytest -s tests_dashboard/speed.py
 
 screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
 	@SCREENSHOTS=docs/img $(DASHBOARD)/bin/python -m pytest tests_dashboard/test_pages.py

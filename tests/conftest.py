@@ -88,6 +88,7 @@ def server(shared_folder: Path) -> Iterator[Server]:
             connection.autocommit = True
             # Nothing of it is to survive the run. (tests/local has servers that must.)
             connection.cursor().execute("alter system set fsync = off")
+            connection.cursor().execute("alter system set full_page_writes = off")
             # It would go round the hundreds of databases, several a second, for nothing.
             connection.cursor().execute("alter system set autovacuum = off")
             connection.cursor().execute("select pg_reload_conf()")
@@ -118,7 +119,8 @@ def new_warehouse(
         env = server.start()
         name = name or f"test_{uuid4().hex[:12]}"
         _administer(env, f"drop database if exists {name} with (force)")
-        _administer(env, f"create database {name} template {template}")
+        # In half the time that it takes by way of the write-ahead log.
+        _administer(env, f"create database {name} template {template} strategy file_copy")
         warehouse = _warehouse(env, name)
         if ENGINE == "spark":
             return lakehouse(warehouse, tmp_path_factory.mktemp("lakehouse"))

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The programs that load and build are where dbt is.
 PYTHON = ROOT / ".venv" / "bin" / "python"
 # A tenth of AdventureWorks: enough for the pictures, and built in half a minute.
-SCALE = 0.1
+SCALE = float(os.environ.get("SCALE") or 0.1)
 # A folder with the real files instead, for whoever has them.
 REAL_DATA = os.environ.get("REAL_DATA", "")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
