@@ -17,7 +17,7 @@ from lake.glue import glue_name
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 # The end of the template, from this line on, is generated.
-MARK = "  # The lake's tables. From here on written by `make deploy-tables`.\n"
+MARK = "  # The lake's tables that are one file. From here on written by `make deploy-tables`.\n"
 
 TYPES = {
     "smallint": "smallint",

@@ -37,8 +37,10 @@ class Glue:
             if there and there.get("Parameters", {}).get(METADATA_LOCATION) == location:
                 return
             said = _construct_table_input(glue_name(table), location, {}, version.metadata)
-            change = glue.update_table if there else glue.create_table
-            change(DatabaseName=self._database, TableInput=said)
+            if there:
+                glue.update_table(DatabaseName=self._database, TableInput=said, SkipArchive=True)
+            else:
+                glue.create_table(DatabaseName=self._database, TableInput=said)
 
     def forget(self, table: Table) -> None:
         """Removes an Iceberg table from Glue, if it is there."""

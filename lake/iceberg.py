@@ -112,7 +112,8 @@ class IcebergTable(Place):
             self._begin({field.name: field.field_type for field in converted.fields})
             schema = self._transaction.table_metadata.schema()
         files = make_files(dump, schema.as_arrow(), folder)
-        described = [self._describe(file) for file in files]
+        spec = self._transaction.table_metadata.spec()
+        described = [self._describe(file, schema, spec) for file in files]
         self._files = {
             each.file_path: (file, each) for file, each in zip(files, described, strict=True)
         }
@@ -231,10 +232,8 @@ class IcebergTable(Place):
             (self.table.layer, self.table.name), schema, self.url, spec
         )
 
-    def _describe(self, file: File) -> DataFile:
+    def _describe(self, file: File, schema: Schema, spec: PartitionSpec) -> DataFile:
         """Returns a file as the table's next version lists it: named by its content."""
-        metadata = self._transaction.table_metadata
-        schema, spec = metadata.schema(), metadata.spec()
         values = zip(spec.fields, file.partition, strict=True)
         key = PartitionKey([PartitionFieldValue(*each) for each in values], spec, schema)
         for folder in key.to_path().split("/"):

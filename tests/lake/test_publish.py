@@ -452,18 +452,18 @@ def test_a_table_whose_metadata_was_damaged_is_named(
 
 
 def test_a_former_version_is_read_until_its_time_is_over(
-    reader: Reader, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    folder_lake: Reader, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute(warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n")
     table = declare("t", part="part")
     ids = []
     for id in (1, 10, 11):
         execute(warehouse, f"update t set id = {id} where id = (select max(id) from t where part = 1)")
-        publish([table], warehouse, reader.lake)
-        ids.append(reader.iceberg(table).metadata.current_snapshot_id)
+        publish([table], warehouse, folder_lake.lake)
+        ids.append(folder_lake.iceberg(table).metadata.current_snapshot_id)
     count = "select sum(id) from {}"
-    before = [reader.read(table, count, id)[0] for id in ids]
-    files = [key for key in reader.objects() if key.endswith(".parquet")]
+    before = [folder_lake.read(table, count, id)[0] for id in ids]
+    files = [key for key in folder_lake.objects() if key.endswith(".parquet")]
     assert (len(set(before)), len(files)) == (3, 5)
     # A version is old when the one that replaced it is: who reads it now may have begun just now.
     day = 24 * 3600
@@ -471,25 +471,25 @@ def test_a_former_version_is_read_until_its_time_is_over(
     monkeypatch.setenv("LAKE_HISTORY_DAYS", "2")
     for days, left in ((1.9, 3), (2.1, 1)):
         monkeypatch.setattr(iceberg.time, "time", lambda days=days: now + days * day)
-        publish([table], warehouse, reader.lake)
-        shown = [each.snapshot_id for each in reader.iceberg(table).snapshots()]
+        publish([table], warehouse, folder_lake.lake)
+        shown = [each.snapshot_id for each in folder_lake.iceberg(table).snapshots()]
         assert shown == ids[-left:]
-        assert [reader.read(table, count, id)[0] for id in shown] == before[-left:]
-    files = [key for key in reader.objects() if key.endswith(".parquet")]
+        assert [folder_lake.read(table, count, id)[0] for id in shown] == before[-left:]
+    files = [key for key in folder_lake.objects() if key.endswith(".parquet")]
     assert len(files) == 3
     monkeypatch.setenv("LAKE_HISTORY_DAYS", "a week")
     with pytest.raises(ConfigurationError, match="LAKE_HISTORY_DAYS: expected days"):
-        publish([table], warehouse, reader.lake)
+        publish([table], warehouse, folder_lake.lake)
 
 
 def test_columns_that_change_leave_former_versions_as_they_were(
-    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
+    folder_lake: Reader, warehouse: Warehouse, rows_of: RowsOf
 ) -> None:
     execute(warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n")
     table = declare("t", part="part")
-    publish([table], warehouse, reader.lake)
-    first = reader.iceberg(table).metadata.current_snapshot_id
-    rows = Counter(reader.read(table))
+    publish([table], warehouse, folder_lake.lake)
+    first = folder_lake.iceberg(table).metadata.current_snapshot_id
+    rows = Counter(folder_lake.read(table))
     for sql in (
         "alter table t add amount numeric(9, 2) default 1.5",
         "alter table t alter id type text",
@@ -498,10 +498,10 @@ def test_columns_that_change_leave_former_versions_as_they_were(
         "alter table new_t rename to t",
     ):
         execute(warehouse, sql)
-        publish([table], warehouse, reader.lake)
-        assert_same(reader, table, warehouse, rows_of)
-        assert Counter(reader.read(table, snapshot_id=first)) == rows
-    assert len(reader.iceberg(table).snapshots()) == 5
+        publish([table], warehouse, folder_lake.lake)
+        assert_same(folder_lake, table, warehouse, rows_of)
+        assert Counter(folder_lake.read(table, snapshot_id=first)) == rows
+    assert len(folder_lake.iceberg(table).snapshots()) == 5
 
 
 def test_a_declaration_that_changes_leaves_nothing_of_before(
