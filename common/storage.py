@@ -198,9 +198,7 @@ class FolderBucket:
 
         self._put(key, content, link)
 
-    def _put(
-        self, key: str, content: bytes | Path, move: Callable[[Path, Path], object]
-    ) -> Object:
+    def _put(self, key: str, content: bytes | Path, move: Callable[[Path, Path], object]) -> Object:
         target = self._root / key
         aside = self._root / UNFINISHED / uuid4().hex
         try:

@@ -1,6 +1,6 @@
 """AWS Glue's catalog, which points to the newest version of each Iceberg table of the lake.
 
-Athena and Redshift read by it. Tables that are one file are in deploy/template.yaml: lake/catalog.py.
+Athena and Redshift read by it. Tables that are one file are in deploy/template.yaml.
 """
 
 import os

@@ -206,16 +206,16 @@ class IcebergTable(Place):
             schema, metadata = self._former.schema(), self._former.metadata
             known = {field.name: field for field in schema.fields}
             same = {
-                name: field
-                for name, field in known.items()
-                if types.get(name) == field.field_type
+                name: field for name, field in known.items() if types.get(name) == field.field_type
             }
             sources = [schema.find_column_name(f.source_id) for f in self._former.spec().fields]
             if sources == names and same.keys() >= set(names):
                 self._transaction = self._former.transaction()
                 if list(same) != list(types) or len(same) < len(known):
                     ids = count(metadata.last_column_id + 1)
-                    fields = [same.get(n) or _field(next(ids), n, kind) for n, kind in types.items()]
+                    fields = [
+                        same.get(n) or _field(next(ids), n, kind) for n, kind in types.items()
+                    ]
                     number = max(each.schema_id for each in metadata.schemas) + 1
                     updates = AddSchemaUpdate(schema=Schema(*fields, schema_id=number))
                     self._transaction._apply((updates, SetCurrentSchemaUpdate()))
@@ -275,7 +275,7 @@ class IcebergTable(Place):
         if old:
             ExpireSnapshots(self._transaction).by_ids(old).commit()
 
-    def _entries(self, manifest: ManifestFile) -> list[Any]:
+    def _entries(self, manifest: ManifestFile) -> Any:
         return manifest.fetch_manifest_entry(self._io, discard_deleted=True)
 
     def _has(self, key: str, file: File) -> bool:
@@ -284,7 +284,7 @@ class IcebergTable(Place):
 
     def _read(self, key: str) -> str:
         with self._io.new_input(f"{self.url}/{key}").open() as content:
-            return content.read().decode(errors="replace")
+            return str(content.read(), errors="replace")
 
     def _put(self, key: str, content: bytes | Path) -> None:
         self._bucket.put(f"{self.table.name}/{key}", content)

@@ -1,4 +1,4 @@
-"""Brings the lake up to date: new files beside the old ones, then what shows them, then tidies up."""
+"""Brings the lake up to date: new files, then what shows them, then tidies up."""
 
 import os
 import shutil

@@ -111,9 +111,7 @@ class Snapshot:
         for name in table.columns:
             if name not in names:
                 raise ConfigurationError(f"{table}: columns: there is no {name}: name another")
-        columns = tuple(
-            (name, kind) for name, kind in columns if name in (table.columns or names)
-        )
+        columns = tuple((name, kind) for name, kind in columns if name in (table.columns or names))
         for name, _ in _computed(table):
             if name in names:
                 raise ConfigurationError(

@@ -270,6 +270,28 @@ def test_of_two_at_once_one_is_refused(folder_lake: Reader, versioned: Warehouse
     publish(VERSIONED, versioned, folder_lake.lake)
 
 
+def test_a_version_that_another_warehouse_writes_meanwhile_is_not_overwritten(
+    reader: Reader, versioned: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its publish takes no notice of our lock, which is in our warehouse."""
+    publish(VERSIONED, versioned, reader.lake)
+    write_version(versioned, 2)
+    layer: Bucket = reader.lake.layer("silver")
+    put_new = layer.put_new
+
+    def too_late(key: str, content: bytes) -> None:
+        put_new(key, content)
+        put_new(key, content)
+
+    monkeypatch.setattr(layer, "put_new", too_late)
+    with pytest.raises(
+        LoadError, match=r"v2\.metadata\.json: somebody else has written it just now"
+    ):
+        publish(VERSIONED, versioned, reader.lake)
+    monkeypatch.undo()
+    assert version_of(reader, VERSIONED[1]) == 1
+
+
 def test_a_lost_connection_publishes_nothing(folder_lake: Reader, versioned: Warehouse) -> None:
     execute(
         versioned,

@@ -32,7 +32,9 @@ def lake(
 ) -> Reader:
     """A lake whose setting names a database of Glue, which is not there yet."""
     monkeypatch.setenv("LAKE_GLUE_DATABASE", f"lake_{uuid4().hex[:8]}")
-    execute(warehouse, "create table t as select n as id, n % 2 as part from generate_series(1, 4) n")
+    execute(
+        warehouse, "create table t as select n as id, n % 2 as part from generate_series(1, 4) n"
+    )
     return Reader(Lake(s3_bucket(tmp_path / "none")), tmp_path)
 
 
@@ -52,8 +54,9 @@ def ids(database: str) -> list[int]:
 
 
 def in_glue(database: str) -> dict[str, Any]:
-    found: dict[str, Any] = boto3.client("glue").get_table(DatabaseName=database, Name=NAME)
-    return found["Table"]
+    found = boto3.client("glue").get_table(DatabaseName=database, Name=NAME)
+    table: dict[str, Any] = found["Table"]
+    return table
 
 
 def test_glue_shows_what_was_published_last(
@@ -77,7 +80,11 @@ def test_glue_shows_what_was_published_last(
 def test_what_former_releases_declared_becomes_the_iceberg_table(
     lake: Reader, database: str, warehouse: Warehouse
 ) -> None:
-    said = {"Name": NAME, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": {"Location": "s3://a"}}
+    said = {
+        "Name": NAME,
+        "TableType": "EXTERNAL_TABLE",
+        "StorageDescriptor": {"Location": "s3://a"},
+    }
     boto3.client("glue").create_table(DatabaseName=database, TableInput=said)
     publish([TABLE], warehouse, lake.lake)
     assert ids(database) == [1, 2, 3, 4]

@@ -19,7 +19,6 @@ from pyiceberg.expressions import EqualTo, IsNull
 from common.errors import ConfigurationError, LoadError
 from common.warehouse import Warehouse
 from lake import files as files_module
-from lake import iceberg
 from lake import snapshot as snapshot_module
 from lake.declaration import Table, read_tables
 from lake.publish import Lake, publish, published
@@ -260,13 +259,14 @@ def test_hostile_values_come_back_as_they_are(
     for country in {None, "", *HOSTILE}:
         condition = EqualTo("country", country) if country is not None else IsNull("country")
         scan = reader.iceberg(table).scan(condition)
-        ids = rows_of(
+        found = rows_of(
             warehouse,
             "select id from hostile where country "
             + ("is null" if country is None else f"= '{country.replace(chr(39), chr(39) * 2)}'"),
         )
-        assert Counter(scan.to_arrow()["id"].to_pylist()) == Counter(id for (id,) in ids), country
-    assert len(reader.data_files(table)) == len(set(rows_of(warehouse, "select country, state from hostile")))
+        assert sorted((each,) for each in scan.to_arrow()["id"].to_pylist()) == sorted(found)
+    pairs_of = rows_of(warehouse, "select country, state from hostile")
+    assert len(reader.data_files(table)) == len(set(pairs_of))
 
 
 @pytest.mark.parametrize("partition", ["", "a", "b", "c", "d", "f", "g", "h", "i", "j"])
@@ -411,11 +411,13 @@ def test_a_table_without_rows_has_columns(reader: Reader, warehouse: Warehouse) 
         assert reader.read(table) == [(1, "a", Decimal("1.00"))]
 
 
+THIRDS = "create table t as select n as id, n % 3 as part from generate_series(1, 9) n"
+
+
 def test_what_somebody_did_to_the_lake_is_put_right(
     reader: Reader, warehouse: Warehouse, rows_of: RowsOf
 ) -> None:
-    sql = "select n as id, n % 3 as part from generate_series(1, 9) n"
-    execute(warehouse, f"create table t as {sql}")
+    execute(warehouse, THIRDS)
     tables = [declare("t", part="part"), declare("t", "gold")]
     publish(tables, warehouse, reader.lake)
     silver, gold = (reader.lake.layer(table.layer) for table in tables)
@@ -454,15 +456,15 @@ def test_a_table_whose_metadata_was_damaged_is_named(
 def test_a_former_version_is_read_until_its_time_is_over(
     folder_lake: Reader, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute(warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n")
+    execute(warehouse, THIRDS)
     table = declare("t", part="part")
     ids = []
-    for id in (1, 10, 11):
-        execute(warehouse, f"update t set id = {id} where id = (select max(id) from t where part = 1)")
+    for last in (7, 10, 11):
+        execute(warehouse, f"update t set id = {last} where id in (7, 10)")
         publish([table], warehouse, folder_lake.lake)
         ids.append(folder_lake.iceberg(table).metadata.current_snapshot_id)
     count = "select sum(id) from {}"
-    before = [folder_lake.read(table, count, id)[0] for id in ids]
+    before = [folder_lake.read(table, count, each)[0] for each in ids]
     files = [key for key in folder_lake.objects() if key.endswith(".parquet")]
     assert (len(set(before)), len(files)) == (3, 5)
     # A version is old when the one that replaced it is: who reads it now may have begun just now.
@@ -470,11 +472,11 @@ def test_a_former_version_is_read_until_its_time_is_over(
     now = time.time()
     monkeypatch.setenv("LAKE_HISTORY_DAYS", "2")
     for days, left in ((1.9, 3), (2.1, 1)):
-        monkeypatch.setattr(iceberg.time, "time", lambda days=days: now + days * day)
+        monkeypatch.setattr("lake.iceberg.time.time", lambda days=days: now + days * day)
         publish([table], warehouse, folder_lake.lake)
         shown = [each.snapshot_id for each in folder_lake.iceberg(table).snapshots()]
         assert shown == ids[-left:]
-        assert [folder_lake.read(table, count, id)[0] for id in shown] == before[-left:]
+        assert [folder_lake.read(table, count, each)[0] for each in shown] == before[-left:]
     files = [key for key in folder_lake.objects() if key.endswith(".parquet")]
     assert len(files) == 3
     monkeypatch.setenv("LAKE_HISTORY_DAYS", "a week")
@@ -485,7 +487,7 @@ def test_a_former_version_is_read_until_its_time_is_over(
 def test_columns_that_change_leave_former_versions_as_they_were(
     folder_lake: Reader, warehouse: Warehouse, rows_of: RowsOf
 ) -> None:
-    execute(warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n")
+    execute(warehouse, THIRDS)
     table = declare("t", part="part")
     publish([table], warehouse, folder_lake.lake)
     first = folder_lake.iceberg(table).metadata.current_snapshot_id
@@ -494,8 +496,7 @@ def test_columns_that_change_leave_former_versions_as_they_were(
         "alter table t add amount numeric(9, 2) default 1.5",
         "alter table t alter id type text",
         "alter table t drop amount",
-        "create table new_t as select part, id, 1 as one from t; drop table t;"
-        "alter table new_t rename to t",
+        "alter table t rename to old_t; create table t as select part, id, 1 as one from old_t",
     ):
         execute(warehouse, sql)
         publish([table], warehouse, folder_lake.lake)
@@ -507,9 +508,7 @@ def test_columns_that_change_leave_former_versions_as_they_were(
 def test_a_declaration_that_changes_leaves_nothing_of_before(
     reader: Reader, warehouse: Warehouse, rows_of: RowsOf
 ) -> None:
-    execute(
-        warehouse, "create table t as select n as id, n % 3 as part from generate_series(1, 9) n"
-    )
+    execute(warehouse, THIRDS)
     whole = declare("t")
     for table in (whole, declare("t", part="part"), declare("t", half="id % 2"), whole):
         publish([table], warehouse, reader.lake)
@@ -537,9 +536,7 @@ def test_a_column_alone_keeps_its_nulls(folder_lake: Reader, warehouse: Warehous
     assert Counter(folder_lake.read(declare("t", "gold"))) == Counter([(None,), ("",), ("a",)])
 
 
-def test_records_are_as_they_arrived(
-    reader: Reader, warehouse: Warehouse, rows_of: RowsOf
-) -> None:
+def test_records_are_as_they_arrived(reader: Reader, warehouse: Warehouse, rows_of: RowsOf) -> None:
     execute(
         warehouse,
         """
