@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyiceberg.catalog import METADATA_LOCATION
-from pyiceberg.catalog.glue import _construct_table_input
 from pyiceberg.table import Table as Version
 
 from common.errors import LoadError
@@ -31,6 +30,8 @@ class Glue:
         """Makes Glue show this version; raises LoadError if it does not."""
         if not self._database:
             return
+        from pyiceberg.catalog.glue import _construct_table_input
+
         with self._client(table) as glue:
             there = self._find(glue, table)
             location = version.metadata_location

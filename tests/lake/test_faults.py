@@ -283,12 +283,10 @@ def test_a_version_that_another_warehouse_writes_meanwhile_is_not_overwritten(
         put_new(key, content)
         put_new(key, content)
 
-    monkeypatch.setattr(layer, "put_new", too_late)
-    with pytest.raises(
-        LoadError, match=r"v2\.metadata\.json: somebody else has written it just now"
-    ):
+    message = r"v2\.metadata\.json: somebody else has written it just now"
+    with monkeypatch.context() as patched, pytest.raises(LoadError, match=message):
+        patched.setattr(layer, "put_new", too_late)
         publish(VERSIONED, versioned, reader.lake)
-    monkeypatch.undo()
     assert version_of(reader, VERSIONED[1]) == 1
 
 

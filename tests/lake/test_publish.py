@@ -1,6 +1,7 @@
 """What is in the lake is what is in the warehouse: every row, to the cent, in the same types."""
 
 import json
+import os
 import subprocess
 import time
 from collections import Counter
@@ -437,6 +438,22 @@ def test_what_somebody_did_to_the_lake_is_put_right(
     left = {item.key for item in silver.objects()}
     assert "t/readme.txt" in left
     assert not left & {"t/data/part=9/0123456789abcdef.parquet", "t/metadata/killed.avro"}
+
+
+def test_what_is_young_may_be_another_publishs_own(
+    folder_lake: Reader, warehouse: Warehouse
+) -> None:
+    """Which is about to show it, unless it died a day ago."""
+    execute(warehouse, "create table t as select 1 as id, 2 as part")
+    table = declare("t", part="part")
+    publish([table], warehouse, folder_lake.lake)
+    orphan = Path(folder_lake.lake.url, "silver/t/data/part=2/0123456789abcdef.parquet")
+    orphan.write_bytes(b"")
+    publish([table], warehouse, folder_lake.lake)
+    assert orphan.exists()
+    os.utime(orphan, (0, time.time() - 25 * 3600))
+    publish([table], warehouse, folder_lake.lake)
+    assert not orphan.exists()
 
 
 def test_a_table_whose_metadata_was_damaged_is_named(
