@@ -284,9 +284,10 @@ def test_a_version_that_another_warehouse_writes_meanwhile_is_not_overwritten(
         put_new(key, content)
 
     message = r"v2\.metadata\.json: somebody else has written it just now"
-    with monkeypatch.context() as patched, pytest.raises(LoadError, match=message):
+    with monkeypatch.context() as patched:
         patched.setattr(layer, "put_new", too_late)
-        publish(VERSIONED, versioned, reader.lake)
+        with pytest.raises(LoadError, match=message):
+            publish(VERSIONED, versioned, reader.lake)
     assert version_of(reader, VERSIONED[1]) == 1
 
 
