@@ -117,7 +117,7 @@ answers: setup ## Print the answers from what is built, or write them (FORMAT=cs
 status: setup ## Say how each source and the last runs are; exit code 1 if anything is wrong
 	@$(PY_OF_ENGINE) -m orchestrate status
 
-lake: setup ## Publish the marts as parquet to the lake that LAKE_URL names, or to .local/lake
+lake: setup ## Publish the marts to the lake that LAKE_URL names, or to .local/lake: parquet, Iceberg
 	@$(PY) -m lake publish
 
 psql: setup ## Open a prompt, or run one query: make -s psql Q="select ..."

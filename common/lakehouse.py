@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from common.errors import ConfigurationError, LoadError
+from common.storage import iceberg_settings
 from common.warehouse import Warehouse
 
 # The name by which Spark, pyiceberg and dbt know it.
@@ -131,16 +132,8 @@ class Lakehouse(Warehouse):
             f"?{query}",
             "warehouse": self.url,
             "init_catalog_tables": "false",
-            **_s3(),
+            **iceberg_settings(),
         }
-
-
-def _s3() -> dict[str, str]:
-    """Returns what the environment says of S3; keys are found as every AWS client finds them."""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    settings = {"s3.region": region, "s3.endpoint": endpoint}
-    return {name: value for name, value in settings.items() if value}
 
 
 def find_lakehouse(server: Warehouse) -> Lakehouse:

@@ -82,6 +82,12 @@ class Bucket(Origin, Protocol):
         it. Raises LoadError if it cannot be written.
         """
 
+    def put_new(self, key: str, content: bytes) -> None:
+        """Writes bytes under `key`, where nothing may be: of several at once one succeeds.
+
+        Raises LoadError if there is something, or if it cannot be written.
+        """
+
     def sha256(self, item: Object) -> str:
         """Returns the digest of the object's bytes; nothing if S3 was not told, or it is gone."""
 
@@ -104,6 +110,10 @@ _CHANGED = "changed since it was read: run this again"
 def _failed(path: Path, what: str, error: OSError) -> LoadError:
     advice = "see that it is there, who may use it, and that the disk has room"
     return LoadError(f"{path}: cannot be {what}: {error.strerror}; {advice}")
+
+
+def _taken(where: str) -> LoadError:
+    return LoadError(f"{where}: somebody else has written it just now: run this again")
 
 
 class _ReadAgainError(Exception):
@@ -173,6 +183,22 @@ class FolderBucket:
 
     def put(self, key: str, content: bytes | Path, sha256: str = "") -> Object:  # noqa: ARG002
         """Writes to a file aside and renames it, once it is on the disk."""
+        return self._put(key, content, Path.replace)
+
+    def put_new(self, key: str, content: bytes) -> None:
+        """Links the file that was written aside: a link, unlike a rename, replaces nothing."""
+
+        def link(aside: Path, target: Path) -> None:
+            try:
+                target.hardlink_to(aside)
+            except FileExistsError as error:
+                raise _taken(str(target)) from error
+            finally:
+                aside.unlink()
+
+        self._put(key, content, link)
+
+    def _put(self, key: str, content: bytes | Path, move: Callable[[Path, Path], object]) -> Object:
         target = self._root / key
         aside = self._root / UNFINISHED / uuid4().hex
         try:
@@ -188,7 +214,7 @@ class FolderBucket:
                 os.fsync(file.fileno())
             found = _describe(aside, key)
             target.parent.mkdir(parents=True, exist_ok=True)
-            aside.replace(target)
+            move(aside, target)
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
@@ -356,6 +382,22 @@ class S3Bucket:
             else:
                 self._client.upload_file(str(content), name, whole_key, options)
             return self._head(key)
+
+    def put_new(self, key: str, content: bytes) -> None:
+        """Uploads it; S3 itself checks that nothing is there."""
+        from botocore.exceptions import ClientError
+
+        where = f"{self.url}/{key}"
+        with self._errors(where):
+            try:
+                self._client.put_object(
+                    Bucket=self._name, Key=self._prefix + key, Body=content, IfNoneMatch="*"
+                )
+            except ClientError as error:
+                # 409: somebody else writes it at this moment.
+                if _status(error) in (409, 412):
+                    raise _taken(where) from error
+                raise
 
     def _put_missing_parts(self, key: str, path: Path, metadata: dict[str, str]) -> None:
         where = {"Bucket": self._name, "Key": key}
@@ -525,3 +567,11 @@ def source_url(source: str) -> str:
 def source_bucket(source: str) -> Bucket:
     """Returns the bucket of one source; raises ConfigurationError where none is named."""
     return open_bucket(source_url(source))
+
+
+def iceberg_settings() -> dict[str, str]:
+    """Returns what pyiceberg must be told of S3; it finds keys as every AWS client does."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    settings = {"s3.region": region, "s3.endpoint": endpoint}
+    return {name: value for name, value in settings.items() if value}

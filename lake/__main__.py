@@ -16,7 +16,8 @@ from common.runs import Node, recorded
 from common.warehouse import find_warehouse
 from lake import catalog
 from lake.declaration import read_tables, select
-from lake.publish import Lake, TableResult, open_lake, publish, published
+from lake.place import TableResult
+from lake.publish import Lake, open_lake, publish, published
 from lake.site import publish_site
 from lake.snapshot import READER
 from local.defaults import local_defaults
@@ -29,9 +30,9 @@ def describe(results: Sequence[TableResult], lake: Lake, seconds: float) -> list
         if result.rows is None:
             continue
         done = f"{result.written} of {result.files} files written"
-        if not result.written:
+        if not result.written and not result.removed:
             done = "unchanged"
-        if result.removed:
+        elif result.removed:
             done += f", {result.removed} removed"
         lines.append(f"  {result.rows:>11,} rows  {result.table}: {done}")
     missing = [

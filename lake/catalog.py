@@ -1,8 +1,8 @@
-"""The lake's tables as AWS Glue has them: what deploy/template.yaml declares of them.
+"""The lake's tables that are one file, as AWS Glue has them: the end of deploy/template.yaml.
 
 Glue knows a table's columns and where its files are; Athena and Redshift read by that. Columns are
-those that the dbt project documents. A partitioned table is read along `_current/files.txt`, so
-that nobody sees files of two versions (docs/lake.md).
+those that the dbt project documents. Iceberg tables are not here: Glue points to their newest
+version, so that a publish tells it (lake/glue.py).
 """
 
 import re
@@ -13,11 +13,11 @@ import yaml
 
 from common.errors import ConfigurationError
 from lake.declaration import Table
-from lake.publish import CURRENT
+from lake.glue import glue_name
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 # The end of the template, from this line on, is generated.
-MARK = "  # The lake's tables. From here on written by `make deploy-tables`.\n"
+MARK = "  # The lake's tables that are one file. From here on written by `make deploy-tables`.\n"
 
 TYPES = {
     "smallint": "smallint",
@@ -33,27 +33,7 @@ TYPES = {
     "json": "string",
     "jsonb": "string",
 }
-_HIVE = "org.apache.hadoop.hive.ql.io"
-_SYMLINK = f"{_HIVE}.SymlinkTextInputFormat"
-_TEXT = f"{_HIVE}.HiveIgnoreKeyTextOutputFormat"
-_FORMATS = {
-    "parquet": (
-        f"{_HIVE}.parquet.MapredParquetInputFormat",
-        f"{_HIVE}.parquet.MapredParquetOutputFormat",
-        f"{_HIVE}.parquet.serde.ParquetHiveSerDe",
-    ),
-    # A line is one column: \001, which separates others, is in no JSON.
-    "jsonl": (
-        "org.apache.hadoop.mapred.TextInputFormat",
-        _TEXT,
-        "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
-    ),
-}
-
-
-def glue_name(table: Table) -> str:
-    """Returns a table's name in Glue: of gold the mart's own, else with the layer before it."""
-    return table.name if table.layer == "gold" else f"{table.layer}_{table.name}"
+_PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
 def glue_type(kind: str) -> str:
@@ -70,8 +50,6 @@ def columns(table: Table) -> list[tuple[str, str]]:
 
     Raises ConfigurationError if there is no such model.
     """
-    if table.record:
-        return [(table.record, "text")]
     found = [*MODELS.rglob(f"{table.relation}.yml")]
     if len(found) != 1:
         raise ConfigurationError(
@@ -82,8 +60,9 @@ def columns(table: Table) -> list[tuple[str, str]]:
 
 
 def resources(tables: Sequence[Table]) -> str:
-    """Returns the tables as CloudFormation resources, in YAML."""
-    return "\n".join("\n".join(_resource(table)) + "\n" for table in tables)
+    """Returns the tables that are one file as CloudFormation resources, in YAML."""
+    files = [table for table in tables if not table.partition_by]
+    return "\n".join("\n".join(_resource(table)) + "\n" for table in files)
 
 
 def write(tables: Sequence[Table], template: Path) -> None:
@@ -97,11 +76,6 @@ def write(tables: Sequence[Table], template: Path) -> None:
 
 def _resource(table: Table) -> Iterator[str]:
     name = "".join(part.capitalize() for part in f"{table.layer}_{table.name}".split("_"))
-    input_format, output_format, serde = _FORMATS[table.format]
-    folder = f"{table}/"
-    if table.partition_by:
-        input_format, output_format = _SYMLINK, _TEXT
-        folder += f"{CURRENT.partition('/')[0]}/"
     yield f"  {name}:"
     yield "    Type: AWS::Glue::Table"
     yield "    Properties:"
@@ -111,11 +85,11 @@ def _resource(table: Table) -> Iterator[str]:
     yield f"        Name: {glue_name(table)}"
     yield "        TableType: EXTERNAL_TABLE"
     yield "        StorageDescriptor:"
-    yield f"          Location: !Sub s3://${{LakeBucket}}/{folder}"
-    yield f"          InputFormat: {input_format}"
-    yield f"          OutputFormat: {output_format}"
+    yield f"          Location: !Sub s3://${{LakeBucket}}/{table}/"
+    yield f"          InputFormat: {_PARQUET}.MapredParquetInputFormat"
+    yield f"          OutputFormat: {_PARQUET}.MapredParquetOutputFormat"
     yield "          SerdeInfo:"
-    yield f"            SerializationLibrary: {serde}"
+    yield f"            SerializationLibrary: {_PARQUET}.serde.ParquetHiveSerDe"
     yield "          Columns:"
     for column, kind in columns(table):
         yield f'            - {{Name: {column}, Type: "{glue_type(kind)}"}}'

@@ -12,7 +12,6 @@ from common.errors import ConfigurationError
 
 TABLES_FILE = Path(__file__).with_name("tables.yml")
 LAYERS = ("bronze", "silver", "gold")
-FORMATS = ("parquet", "jsonl")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -20,17 +19,17 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Table:
     """One table of the lake: what it holds, and how.
 
-    `partition_by` has names of folders, each with an SQL expression. `record` is the column whose
-    JSON the lines are, of a table in jsonl. `exception` says why a table is published although the
-    role reader may not read it; most have none.
+    `columns` are those of the relation that are published, all if there are none. `partition_by`
+    has names of columns, each with the SQL expression that it is: its own name, if the relation has
+    it. `exception` says why a table is published although the role reader may not read it; most
+    have none.
     """
 
     layer: str
     name: str
     schema: str
     relation: str
-    format: str
-    record: str
+    columns: tuple[str, ...]
     partition_by: tuple[tuple[str, str], ...]
     order_by: tuple[str, ...]
     exception: str = ""
@@ -67,24 +66,15 @@ def select(tables: Sequence[Table], names: Sequence[str]) -> list[Table]:
 
 
 def _table(layer: str, name: str, body: Any, where: str) -> Table:
-    keys = ("relation", "format", "record", "partition_by", "order_by", "exception")
+    keys = ("relation", "columns", "partition_by", "order_by", "exception")
     fields = _mapping({"relation": body} if isinstance(body, str) else body, keys, where)
     relation = str(fields.get("relation", "")).split(".")
     if len(relation) != 2 or not all(NAME.fullmatch(part) for part in (name, *relation)):
         raise ConfigurationError(f"{where}: relation: expected schema.table, in snake_case")
-    file_format = fields.get("format", "parquet")
-    if file_format not in FORMATS:
-        raise ConfigurationError(f"{where}: format: expected one of {', '.join(FORMATS)}")
-    record = fields.get("record", "")
-    if bool(record) != (file_format == "jsonl"):
-        raise ConfigurationError(f"{where}: record: belongs to jsonl, which needs it")
     partitions = _mapping(fields.get("partition_by", {}), None, f"{where}: partition_by")
-    for folder, expression in partitions.items():
-        if not NAME.fullmatch(str(folder)) or not isinstance(expression, str):
+    for name_of_column, expression in partitions.items():
+        if not NAME.fullmatch(str(name_of_column)) or not isinstance(expression, str):
             raise ConfigurationError(f"{where}: partition_by: expected names with expressions")
-    order = fields.get("order_by", [])
-    if not isinstance(order, list) or not all(isinstance(column, str) for column in order):
-        raise ConfigurationError(f"{where}: order_by: expected a list of columns")
     exception = fields.get("exception", "")
     if not isinstance(exception, str) or ("exception" in fields and not exception.strip()):
         raise ConfigurationError(f"{where}: exception: expected a reason")
@@ -93,12 +83,18 @@ def _table(layer: str, name: str, body: Any, where: str) -> Table:
         name=name,
         schema=relation[0],
         relation=relation[1],
-        format=file_format,
-        record=str(record),
+        columns=_names(fields, "columns", where),
         partition_by=tuple(partitions.items()),
-        order_by=tuple(order),
+        order_by=_names(fields, "order_by", where),
         exception=exception,
     )
+
+
+def _names(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    names = fields.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{where}: {key}: expected a list of columns")
+    return tuple(names)
 
 
 def _mapping(value: Any, known: tuple[str, ...] | None, where: str) -> dict[str, Any]:

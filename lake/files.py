@@ -2,18 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from common.errors import LoadError
-from lake.declaration import Table
 from lake.snapshot import Dump
 
 # Rows of a row group, what readers skip or take as a whole, and bytes from which on it is fewer.
@@ -21,12 +21,8 @@ ROW_GROUP_ROWS = 1 << 17
 ROW_GROUP_BYTES = 1 << 26
 # Of the CSV that are parsed at once; no row may be longer.
 BLOCK_BYTES = 1 << 22
-# More folders than that are a mistake in partition_by, or in the data.
+# More partitions than that are a mistake in partition_by, or in the data.
 MAX_PARTITIONS = 2000
-# What Hive, Spark, Athena and DuckDB take for NULL in the name of a folder.
-NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-# The limit of file systems. (S3's, 1,024 for the whole key, is reached with four of these.)
-MAX_NAME_BYTES = 255
 
 PLAIN_TYPES: dict[str, Callable[[], pa.DataType]] = {
     "smallint": pa.int16,
@@ -47,57 +43,49 @@ MAX_DIGITS = 38
 
 @dataclass(frozen=True)
 class File:
-    """One finished file: its key below the table's folder, where it is now, and what is in it."""
+    """One finished file: where it is, its rows, and the values of its partition, one a column."""
 
-    key: str
     path: Path
     rows: int
     sha256: str
+    partition: tuple[Any, ...]
 
 
-def make_files(dump: Dump, folder: Path) -> list[File]:
-    """Writes a table's files to `folder`: one, or one for each partition.
+def make_files(dump: Dump, schema: pa.Schema, folder: Path) -> list[File]:
+    """Writes a table's files to `folder`: one for each partition, or one if it has no partitions.
 
-    Raises LoadError, naming the table, for types and values that the lake cannot hold.
+    Raises LoadError, naming the table, for values that the lake cannot hold.
     """
     table = dump.table
     folder.mkdir()
-    schema = _schema(dump)
     files: list[File] = []
     try:
-        for values, runs in groupby(_runs(dump, schema), key=itemgetter(0)):
+        for partition, runs in groupby(_runs(dump, schema), key=itemgetter(0)):
             if len(files) == MAX_PARTITIONS:
                 raise LoadError(
                     f"{table}: more than {MAX_PARTITIONS} partitions: partition it by less"
                 )
-            path = folder / str(len(files))
-            rows = _write(table, path, (batch for _, batch in runs), schema)
-            files.append(_file(table, values, path, rows))
-        if not files:
+            batches = (batch for _, batch in runs)
+            files.append(_write(folder / str(len(files)), batches, schema, partition))
+        if not files and not table.partition_by:
             # Without rows it still has columns.
-            _write(table, folder / "0", iter(()), schema)
-            files.append(_file(table, (), folder / "0", 0))
+            files.append(_write(folder / "0", iter(()), schema, ()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise LoadError(f"{table}: {error}; mend the value, or cast it in the model") from error
     return files
 
 
-def _write(table: Table, path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
-    """Writes one file and returns how many rows it has."""
+def _write(
+    path: Path, batches: Iterator[pa.RecordBatch], schema: pa.Schema, partition: tuple[Any, ...]
+) -> File:
     rows = 0
-    if table.format == "jsonl":
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            for batch in batches:
-                for text in batch.column(0).to_pylist():
-                    # In JSON a line end stands between tokens, never within one.
-                    file.write(re.sub(r"[\r\n]+", " ", text or "null") + "\n")
-                    rows += 1
-        return rows
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _row_groups(batches, schema):
             writer.write_table(group)
             rows += group.num_rows
-    return rows
+    with path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return File(path, rows, sha256, partition)
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -115,25 +103,19 @@ def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterato
         yield waiting.combine_chunks()
 
 
-def _runs(dump: Dump, schema: pa.Schema) -> Iterator[tuple[tuple[str | None, ...], pa.RecordBatch]]:
+def _runs(dump: Dump, schema: pa.Schema) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
     """Yields batches whose rows are all of one partition, with its values."""
     if not dump.path.stat().st_size:
         return
-    width = len(dump.columns)
-    names = [name for name, _ in dump.columns]
-    # They may be called as columns are.
-    extra = [f"partition {number}" for number, _ in enumerate(dump.table.partition_by)]
     reader = pyarrow.csv.open_csv(
         dump.path,
         pyarrow.csv.ReadOptions(
-            column_names=[*names, *extra], block_size=BLOCK_BYTES, use_threads=False
+            column_names=schema.names, block_size=BLOCK_BYTES, use_threads=False
         ),
-        pyarrow.csv.ParseOptions(newlines_in_values=True),
+        # Of a table with one column, an empty line is a row.
+        pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         pyarrow.csv.ConvertOptions(
-            column_types={
-                **{name: schema.field(name).type for name in names},
-                **dict.fromkeys(extra, pa.string()),
-            },
+            column_types=dict(zip(schema.names, schema.types, strict=True)),
             # As COPY writes them: NULL is nothing, an empty string is quoted.
             null_values=[""],
             strings_can_be_null=True,
@@ -142,23 +124,23 @@ def _runs(dump: Dump, schema: pa.Schema) -> Iterator[tuple[tuple[str | None, ...
             false_values=["f"],
         ),
     )
+    names = [name for name, _ in dump.table.partition_by]
     with reader:
         for batch in reader:
-            rows = batch.select(names)
-            if not extra:
+            rows = pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+            if not names:
                 yield (), rows
                 continue
-            values = zip(
-                *(batch.column(width + n).to_pylist() for n in range(len(extra))), strict=True
-            )
+            values = zip(*(rows.column(name).to_pylist() for name in names), strict=True)
             start = 0
-            for key, run in groupby(values):
+            for partition, run in groupby(values):
                 length = sum(1 for _ in run)
-                yield key, rows.slice(start, length)
+                yield partition, rows.slice(start, length)
                 start += length
 
 
-def _schema(dump: Dump) -> pa.Schema:
+def arrow_schema(dump: Dump) -> pa.Schema:
+    """Returns a table's columns; raises LoadError for a type that the lake cannot hold exactly."""
     fields = []
     for name, kind in dump.columns:
         found = arrow_type(kind)
@@ -187,37 +169,3 @@ def arrow_type(kind: str) -> pa.DataType | None:
     if bare == "timestamp with time zone":
         return pa.timestamp("us", tz="UTC")
     return PLAIN_TYPES[kind]() if kind in PLAIN_TYPES else None
-
-
-def _file(table: Table, values: Sequence[str | None], path: Path, rows: int) -> File:
-    with path.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    if not table.partition_by:
-        return File(f"{table.name}.{table.format}", path, rows, sha256)
-    folders = [
-        f"{name}={encode(value)}"
-        for (name, _), value in zip(table.partition_by, values, strict=False)
-    ]
-    for folder in folders:
-        if len(folder.encode()) > MAX_NAME_BYTES:
-            raise LoadError(
-                f"{table}: too long for the name of a folder: {folder}; partition it by less"
-            )
-    # Named by its content: a new version never takes the place of one that somebody reads.
-    return File("/".join([*folders, f"{sha256[:16]}.{table.format}"]), path, rows, sha256)
-
-
-def encode(value: str | None) -> str:
-    """Returns a partition's value as the name of a folder.
-
-    ASCII other than letters, digits, `-`, `_` and `.` is percent-encoded; the rest of Unicode stays
-    as it is, because Hive and Spark decode byte by byte.
-    """
-    if value is None:
-        return NULL_PARTITION
-    return re.sub(r"[\x00-\x7f]", lambda found: _encode_character(found[0]), value)
-
-
-def _encode_character(character: str) -> str:
-    plain = character.isalnum() or character in "-_."
-    return character if plain else f"%{ord(character):02X}"

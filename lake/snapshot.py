@@ -27,8 +27,7 @@ READER = "reader"
 class Dump:
     """A table's rows in a CSV file without header, sorted by partition.
 
-    `columns` are names and PostgreSQL types. The partitions' values follow them in each row, as
-    text; an empty one is NULL, because a folder cannot tell the two apart.
+    `columns` are names and PostgreSQL types; those that tables.yml computes are the last.
     """
 
     table: Table
@@ -108,11 +107,15 @@ class Snapshot:
             (table.schema, table.relation),
         )
         columns = tuple(cursor.fetchall())
-        if table.record:
-            columns = tuple((name, kind) for name, kind in columns if name == table.record)
-            if not columns:
+        names = [name for name, _ in columns]
+        for name in table.columns:
+            if name not in names:
+                raise ConfigurationError(f"{table}: columns: there is no {name}: name another")
+        columns = tuple((name, kind) for name, kind in columns if name in (table.columns or names))
+        for name, _ in _computed(table):
+            if name in names:
                 raise ConfigurationError(
-                    f"{table}: record: there is no column {table.record}: name another"
+                    f"{table}: partition_by: there already is a column {name}: name it otherwise"
                 )
         try:
             with path.open("wb") as file:
@@ -123,7 +126,7 @@ class Snapshot:
             ) from error
         except psycopg2.Error as error:
             raise LoadError(f"{table}: {postgres_failed(error)}") from error
-        return Dump(table, columns, path)
+        return Dump(table, (*columns, *((name, "text") for name, _ in _computed(table))), path)
 
 
 def _lock(cursor: Any, table: Table) -> None:
@@ -158,19 +161,22 @@ def snapshot(warehouse: Warehouse) -> Iterator[Snapshot]:
 
 
 def _query(table: Table, columns: Sequence[tuple[str, str]]) -> Composed:
-    names = SQL(", ").join(Identifier(name) for name, _ in columns)
-    partitions = [
-        SQL(", nullif(cast(({}) as text), '')").format(SQL(expression))
-        for _, expression in table.partition_by
+    selected: list[Composable] = [Identifier(name) for name, _ in columns]
+    selected += [
+        SQL("cast(({}) as text) as {}").format(SQL(expression), Identifier(name))
+        for name, expression in _computed(table)
     ]
-    last = len(columns) + len(table.partition_by)
-    order: list[Composable] = [SQL(str(number)) for number in range(len(columns) + 1, last + 1)]
+    order: list[Composable] = [Identifier(name) for name, _ in table.partition_by]
     order += [Identifier(column) for column in table.order_by]
     # A total order: the same rows make the same file.
-    order += [SQL(str(number)) for number in range(1, len(columns) + 1)]
-    return SQL("copy (select {}{} from {} order by {}) to stdout (format csv)").format(
-        names, SQL("").join(partitions), _relation(table), SQL(", ").join(order)
+    order += [SQL(str(number)) for number, _ in enumerate(selected, start=1)]
+    return SQL("copy (select {} from {} order by {}) to stdout (format csv)").format(
+        SQL(", ").join(selected), _relation(table), SQL(", ").join(order)
     )
+
+
+def _computed(table: Table) -> list[tuple[str, str]]:
+    return [(name, expression) for name, expression in table.partition_by if name != expression]
 
 
 def _relation(table: Table) -> Identifier:

@@ -97,6 +97,19 @@ def test_the_database_is_private_encrypted_and_kept() -> None:
     assert {each["Properties"]["RouteTableId"]["Ref"] for each in routes} == {"BuildRoutes"}
 
 
+def test_a_build_may_tell_glue_what_a_publish_tells_it_and_no_more() -> None:
+    task = RESOURCES["BuildTask"]["Properties"]["ContainerDefinitions"][0]
+    variables = {each["Name"]: each["Value"] for each in task["Environment"]}
+    assert variables["LAKE_GLUE_DATABASE"] == {"Ref": "LakeDatabase"}
+    calls = re.findall(r"glue\.(\w+_table)\(", (ROOT / "lake/glue.py").read_text(encoding="utf-8"))
+    (allowed,) = (
+        set(each["Action"])
+        for name, each in statements()
+        if name == "BuildRole" and "glue" in str(each["Action"])
+    )
+    assert allowed == {f"glue:{call.title().replace('_', '')}" for call in calls}
+
+
 def test_messages_are_returned_one_by_one_and_none_is_lost() -> None:
     queue, dead = RESOURCES["Queue"]["Properties"], RESOURCES["DeadLetters"]["Properties"]
     function = RESOURCES["Function"]["Properties"]

@@ -1,25 +1,26 @@
-"""Lakes in a folder and on S3, read as people would: with DuckDB, along what is current."""
+"""Lakes in a folder and on S3, read as people would: with pyiceberg and DuckDB."""
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from pyiceberg.table import StaticTable
 
-from common.storage import open_bucket
+from common.storage import Object, iceberg_settings, open_bucket
 from common.warehouse import Warehouse
 from lake.declaration import Table
-from lake.publish import CURRENT, Lake
+from lake.publish import Lake
 
 Rows = list[tuple[Any, ...]]
 ALL = "select * from {}"
 
 
 class Reader:
-    """Reads a lake with DuckDB; what is on S3 is downloaded first, as it is."""
+    """Reads a lake: Iceberg tables by pyiceberg, others as the file that they are, after a copy."""
 
     def __init__(self, lake: Lake, folder: Path) -> None:
         self.lake = lake
@@ -27,50 +28,31 @@ class Reader:
 
     def objects(self) -> dict[str, str]:
         """Returns the versions of all objects of the lake by their keys."""
-        return {item.key: item.version for item in open_bucket(self.lake.url).objects()}
+        bucket = open_bucket(self.lake.url)
+        return {item.key: item.version for item in bucket.objects()} if bucket.exists() else {}
 
-    def files(self, table: Table) -> list[Any]:
-        """Returns where the files of a table are, here, that are current."""
-        root = self._root(table)
-        if not table.partition_by:
-            # DuckDB opens a local file more than once; who reads a copy opens it once.
-            copy = self._folder / f"{table}.copy"
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            return [shutil.copyfile(f"{root}/{table}/{table.name}.{table.format}", copy)]
-        lines = Path(root, str(table), CURRENT).read_text(encoding="utf-8").splitlines()
-        return [line.replace(self.lake.url, root, 1) for line in lines]
+    def iceberg(self, table: Table) -> StaticTable:
+        """Returns a table as its folder alone describes it."""
+        return StaticTable.from_metadata(f"{self.lake.url}/{table}", iceberg_settings())
 
-    def read(self, table: Table, sql: str = ALL, **options: bool) -> Rows:
-        """Runs SQL on the files of a table that are current."""
-        return self.query(sql, self.files(table), options)
+    def data_files(self, table: Table) -> list[str]:
+        """Returns where the files are that an Iceberg table shows."""
+        return [task.file.file_path for task in self.iceberg(table).scan().plan_files()]
 
-    def glob(self, table: Table, sql: str = ALL, **options: bool) -> Rows:
-        """Runs SQL on all files below the table's folder."""
-        return self.query(sql, [f"{self._root(table)}/{table}/**/*.parquet"], options)
-
-    @staticmethod
-    def query(sql: str, files: list[Any], options: Mapping[str, bool]) -> Rows:
+    def read(self, table: Table, sql: str = ALL, snapshot_id: int | None = None) -> Rows:
+        """Runs SQL of DuckDB on a table."""
         with closing(duckdb.connect()) as connection:
             connection.execute("set timezone = 'UTC'")
-            settings = "".join(f", {name} = {value}" for name, value in options.items())
-            relation = f"read_parquet($files{settings})"
-            return connection.execute(
-                sql.format(relation), {"files": [str(file) for file in files]}
-            ).fetchall()
-
-    def _root(self, table: Table) -> str:
-        """Returns the folder of the lake, or of a copy that has this table."""
-        if not self.lake.url.startswith("s3://"):
-            return self.lake.url
-        shutil.rmtree(self._folder, ignore_errors=True)
-        bucket = open_bucket(self.lake.url)
-        for item in bucket.objects():
-            if not item.key.startswith(f"{table}/"):
-                continue
-            path = self._folder / item.key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            bucket.download(item, path)
-        return str(self._folder)
+            if table.partition_by:
+                scan = self.iceberg(table).scan(snapshot_id=snapshot_id)
+                connection.register("rows", scan.to_arrow())
+                return connection.execute(sql.format("rows")).fetchall()
+            # DuckDB opens a local file more than once; who reads a copy opens it once.
+            copy = self._folder / f"{table}.parquet"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            bucket, key = self.lake.layer(table.layer), f"{table.name}/{table.name}.parquet"
+            bucket.download(Object(key, 0, "", datetime.now(UTC)), copy)
+            return connection.execute(sql.format(f"'{copy}'")).fetchall()
 
 
 @pytest.fixture
@@ -94,8 +76,7 @@ def declare(name: str, layer: str = "silver", **partition_by: str) -> Table:
         name=name,
         schema="public",
         relation=name,
-        format="parquet",
-        record="",
+        columns=(),
         partition_by=tuple(partition_by.items()),
         order_by=(),
         exception="of a test",

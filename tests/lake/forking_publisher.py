@@ -13,10 +13,8 @@ from lake.declaration import Table
 from lake.publish import open_lake, publish
 
 TABLES = [
-    Table("gold", "flat", "public", "flat", "parquet", "", (), (), "of a test"),
-    Table(
-        "silver", "parts", "public", "parts", "parquet", "", (("part", "part"),), (), "of a test"
-    ),
+    Table("gold", "flat", "public", "flat", (), (), (), "of a test"),
+    Table("silver", "parts", "public", "parts", (), (("part", "part"),), (), "of a test"),
 ]
 
 

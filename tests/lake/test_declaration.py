@@ -12,7 +12,7 @@ def test_what_is_declared_is_read() -> None:
     tables = read_tables()
     assert len({str(table) for table in tables}) == len(tables)
     (sales,) = select(tables, ["silver/sales"])
-    assert (sales.schema, sales.relation, sales.format) == ("marts_sales", "fact_sales", "parquet")
+    assert (sales.schema, sales.relation, sales.columns) == ("marts_sales", "fact_sales", ())
     assert [name for name, _ in sales.partition_by] == ["order_month"]
     assert [str(table) for table in select(tables, ["breweries"])] == [
         "bronze/breweries",
@@ -29,8 +29,7 @@ def test_what_is_declared_is_read() -> None:
         ("tables: {gold: {a: marts}}", "gold: a: relation: expected schema.table"),
         ("tables: {gold: {a: {relation: a.b, partition: x}}}", "partition: unknown"),
         ("tables: {gold: {a/b: a.b}}", "expected schema.table"),
-        ("tables: {gold: {a: {relation: a.b, format: csv}}}", "one of parquet, jsonl"),
-        ("tables: {gold: {a: {relation: a.b, format: jsonl}}}", "record: belongs to jsonl"),
+        ("tables: {gold: {a: {relation: a.b, columns: c}}}", "columns: expected a list of columns"),
         ("tables: {gold: {a: {relation: a.b, partition_by: [c]}}}", "expected a mapping"),
         ("tables: {gold: {a: {relation: a.b, partition_by: {x/y: c}}}}", "names with expressions"),
         ("tables: {gold: {a: {relation: a.b, order_by: c}}}", "expected a list of columns"),
