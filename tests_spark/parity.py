@@ -342,9 +342,7 @@ def engines(folder: Path) -> Iterator[tuple[Engine, Engine]]:
         server = find_warehouse()
         warehouse = replace(server, database=f"{folder.name}_warehouse")
         url = f"file://{folder}/lakehouse"
-        lakehouse = Lakehouse(
-            **vars(server) | {"database": f"{folder.name}_lakehouse", "url": url}
-        )
+        lakehouse = Lakehouse(**vars(server) | {"database": f"{folder.name}_lakehouse", "url": url})
         for each in (warehouse, lakehouse):
             drop(each)
             _administer(each, "create database {}")

@@ -5,21 +5,20 @@ snapshots) and tests from nothing, and builds again after 1 % of the orders chan
 lakehouse and cluster are the benchmark's own, new for each scale, and removed. dbt has parsed the
 project before; its start, some seconds, is a part of each build and of the tests.
 
-Memory is the most that was seen of the processes of a kind at a time while a first run was made;
-what they share counts once. PostgreSQL's is seen on this machine only. Spark's ends where the
-settings of the cluster say (local/spark.py), and is not given back before.
+Memory is the most that the processes of a kind were seen to have at a time, during load, build and
+tests: what each has for itself, and what they share once. PostgreSQL's is seen on this machine
+only. Spark takes what the settings of its cluster allow (local/spark.py) before it gives any back.
 """
 
 import argparse
 import os
 import sys
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -83,9 +82,8 @@ def measure(scale: float, console: Console) -> list[Measured]:
     written = generate(scale, bucket)
     rows = sum(count for path, count in written.items() if path.startswith(f"{SOURCE}/"))
     environment = {
-        "BUCKET_URL": str(bucket),
-        # Else what the environment says of the source would go before it.
-        f"{SOURCE.upper()}_BUCKET_URL": str(bucket),
+        # Goes before BUCKET_URL.
+        f"{SOURCE.upper()}_BUCKET_URL": str(bucket / SOURCE),
         # As orchestrate runs dbt.
         "DBT_THREADS": str(2 * (os.cpu_count() or 1)),
         "DBT_WRITE_JSON": "false",
@@ -135,15 +133,17 @@ def watched(server: Warehouse) -> Iterator[Counter[str]]:
 
     def look() -> None:
         while not stop.wait(LOOK_EVERY_SECONDS):
-            now = Counter[str]()
+            found = defaultdict(list)
             for each in psutil.Process().children(recursive=True):
                 with suppress(psutil.NoSuchProcess):  # it ended meanwhile
-                    now["Spark" if each.name() == "java" else "Python"] += _memory(each)
+                    kind = "Spark" if each.name() == "java" else "Python"
+                    found[kind].append(each.memory_info())
             for each in [postmaster, *postmaster.children()] if postmaster else []:
                 with suppress(psutil.NoSuchProcess):
-                    now["PostgreSQL"] += _memory(each)
-            for kind in now:
-                peaks[kind] = max(peaks[kind], now[kind])
+                    found["PostgreSQL"].append(each.memory_info())
+            for kind, memory in found.items():
+                own = sum(each.rss - each.shared for each in memory)
+                peaks[kind] = max(peaks[kind], own + max(each.shared for each in memory))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -160,11 +160,6 @@ def _parent(pid: int) -> psutil.Process | None:
         process = psutil.Process(pid)
         return process.parent() if process.name().startswith("postgres") else None
     return None
-
-
-def _memory(process: psutil.Process) -> int:
-    """Returns resident bytes; of what several processes have in common, each has its share."""
-    return int(process.memory_full_info().pss)
 
 
 def growth(measured: list[Measured]) -> tuple[Table, list[str]]:
