@@ -184,8 +184,10 @@ def compare(
     only = [
         list((Counter(a) - Counter(b)).elements()) for a, b in ((first, second), (second, first))
     ]
-    error = "" if not answer or first == second or any(only) else "another order"
-    return Difference(name, len(first), len(columns), sorted(left_out), *only, error)
+    order = "" if not answer or first == second or any(only) else "another order"
+    return Difference(
+        name, len(first), len(columns), sorted(left_out), only[0], only[1], error=order
+    )
 
 
 def compare_all(postgres: Engine, lakehouse: Engine, begin: datetime) -> list[Difference]:

@@ -135,6 +135,8 @@ def test_a_server_that_is_killed_during_a_run_makes_it_red_and_the_next_one_gree
     assert broken.returncode == 1, output
     assert "Answers" not in output
     assert "Traceback" not in errors
+    assert "error: Spark at 127.0.0.1" in errors.splitlines()[-1], errors
+    assert "see that it runs" in errors
     assert query("select status from audit.builds order by build_id") == [("failed",)]
     own_cluster.start(lakehouse_of_cluster)
     mended = run()
