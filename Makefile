@@ -35,8 +35,8 @@ export QUERY = $(value Q)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test all-tests check check-tests faults lint lint-python lint-dbt format up \
-	roles down answers status lake psql docs docs-publish erd bench airflow airflow-setup \
-	airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
+	roles down answers status lake psql docs docs-publish erd bench bench-spark airflow \
+	airflow-setup airflow-test lambda deploy destroy deploy-tables deploy-test mock-aws lint-template metrics \
 	metrics-setup metrics-test dashboard dashboard-test dashboard-speed screenshots spark-up \
 	spark-down parity spark-test spark-faults lakehouse-test lock clean
 
@@ -145,6 +145,10 @@ bench: setup lambda $(VENV)/.bench $(DEPLOY)/.test ## Time loads, builds and who
 	@$(PY) -m tests.benchmark.runs $(if $(SCALE),--scale $(SCALE))
 	@$(DEPLOY)/bin/python -m pytest -q $(IN_LAMBDA)
 
+bench-spark: setup $(SPARK)/.spark ## Time loads, builds and tests of both engines as rows grow (SCALE=1,10,50 NEWS=1)
+	@$(SPARK)/bin/python -m tests.benchmark.engines $(if $(SCALE),--scale $(SCALE)) \
+		$(if $(NEWS),--news)
+
 STACK ?= elt-warehouse
 
 lambda: setup ## Build the package of the Lambda function into .local/lambda
@@ -198,7 +202,7 @@ spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal Postg
 	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --ignore tests_spark/test_cluster.py \
 		tests_spark
 
-spark-faults: setup $(SPARK)/.spark ## Kill a worker and the Thrift server during a build
+spark-faults: setup $(SPARK)/.spark ## Kill a worker and the Thrift server during builds; two builds at once
 	@$(SPARK)/bin/python -m pytest tests_spark/test_cluster.py
 
 lakehouse-test: $(SPARK)/.spark ## Run the tests of loads once more, on the lakehouse (10 minutes)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from common.errors import LoadError
+from common.lakehouse import Lakehouse
 from common.progress import Progress
 from common.runs import FAILED, Node, Run, recorded
 from common.warehouse import Warehouse
@@ -23,6 +24,7 @@ from extract.__main__ import describe
 from extract.declaration import Source
 from extract.ledger import is_loaded
 from extract.load import has_files, has_news, load_recorded
+from orchestrate import spark
 from orchestrate.answers import print_answers
 from orchestrate.builds import Build, Builds, locked, no_news_of
 from orchestrate.console import new_console, say
@@ -188,7 +190,7 @@ def nothing_new(warehouse: Warehouse, extent: Extent, console: Console) -> Known
 def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, record: Run) -> bool:
     """Builds and tests what has reason to be, records it in audit.builds, and prints how it went.
 
-    Returns whether nothing failed.
+    Returns whether nothing failed. Raises LoadError if something did because Spark is gone.
     """
     with locked(warehouse) as builds:
         console.rule("Build and test", align="left")
@@ -228,6 +230,10 @@ def build(dbt: "Dbt", warehouse: Warehouse, extent: Extent, console: Console, re
         print(f"error: {result.kind} {result.name}: {result.message}", file=sys.stderr)
     if failed:
         print("what to do about each: make status", file=sys.stderr)
+        if isinstance(warehouse, Lakehouse):
+            # If the server is gone, that says more than what each of them met.
+            with spark.cursor():
+                pass
     return not failed
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +45,7 @@ UNEQUAL = {
 # Spark does not say how many rows a statement wrote.
 UNKNOWN_TO_SPARK = {"staging.stg_audit__run_nodes": "row_count", "agg_node_health": "row_count"}
 SHOWN = 3
+RUN = ("-m", "orchestrate", "run")
 
 Rows = list[tuple[object, ...]]
 
@@ -60,12 +61,12 @@ class Engine:
     # How to show a list of objects as JSON.
     as_json: str
 
-    def run(self, environment: dict[str, str]) -> float:
-        """Loads, builds and tests; returns the seconds, raises SystemExit if it fails."""
+    def run(self, arguments: Sequence[str], environment: dict[str, str]) -> float:
+        """Runs Python on this warehouse; returns the seconds, raises SystemExit if it fails."""
         self.target.mkdir(exist_ok=True)
         begin = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "orchestrate", "run"],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -82,7 +83,8 @@ class Engine:
         )
         (self.target / "run.log").write_text(done.stdout + done.stderr)
         if done.returncode:
-            raise SystemExit(f"{self.name}: the run failed:\n{done.stdout[-3000:]}{done.stderr}")
+            said = f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            raise SystemExit(f"{self.name}: {' '.join(arguments)} failed:\n{said}")
         return time.monotonic() - begin
 
     def known(self) -> dict[str, Any]:
@@ -182,8 +184,10 @@ def compare(
     only = [
         list((Counter(a) - Counter(b)).elements()) for a, b in ((first, second), (second, first))
     ]
-    error = "" if not answer or first == second or any(only) else "another order"
-    return Difference(name, len(first), len(columns), sorted(left_out), *only, error)
+    order = "" if not answer or first == second or any(only) else "another order"
+    return Difference(
+        name, len(first), len(columns), sorted(left_out), only[0], only[1], error=order
+    )
 
 
 def compare_all(postgres: Engine, lakehouse: Engine, begin: datetime) -> list[Difference]:
@@ -290,6 +294,18 @@ class Files:
             writer.writerows(rows)
 
 
+def drop(warehouse: Warehouse) -> None:
+    """Drops a warehouse's database, if it is there, whoever is connected to it."""
+    _administer(warehouse, "drop database if exists {} with (force)")
+
+
+def _administer(warehouse: Warehouse, statement: str) -> None:
+    with closing(replace(warehouse, database="postgres").connect()) as connection:
+        connection.autocommit = True
+        name = sql.Identifier(warehouse.database)
+        connection.cursor().execute(sql.SQL(statement).format(name))
+
+
 def prepare_bucket() -> Path:
     """Returns a copy of BUCKET_URL's folder, or a sample of SCALE."""
     bucket = FOLDER / "bucket"
@@ -318,34 +334,38 @@ def both(warehouse: Warehouse, lakehouse: Lakehouse, folder: Path) -> tuple[Engi
 
 
 @contextmanager
-def engines() -> Iterator[tuple[Engine, Engine]]:
-    """Both engines with empty warehouses, on a cluster of their own."""
+def engines(folder: Path) -> Iterator[tuple[Engine, Engine]]:
+    """Both engines with empty databases, named as the folder is, on a cluster of their own there.
+
+    The databases stay until the next time, or until they are dropped.
+    """
     with mock.patch.dict(os.environ), local_defaults():
         os.environ.pop("ENGINE", None)
         server = find_warehouse()
-        for name in ("parity_warehouse", "parity_lakehouse"):
-            with closing(server.connect()) as connection, connection.cursor() as cursor:
-                connection.autocommit = True
-                for statement in ("drop database if exists {} with (force)", "create database {}"):
-                    cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
-        warehouse = replace(server, database="parity_warehouse")
-        lakehouse = Lakehouse(
-            **vars(server) | {"database": "parity_lakehouse", "url": f"file://{FOLDER}/lakehouse"}
-        )
-
-        cluster = Cluster(FOLDER / "spark")
+        warehouse = replace(server, database=f"{folder.name}_warehouse")
+        url = f"file://{folder}/lakehouse"
+        lakehouse = Lakehouse(**vars(server) | {"database": f"{folder.name}_lakehouse", "url": url})
+        for each in (warehouse, lakehouse):
+            drop(each)
+            _administer(each, "create database {}")
+        cluster = Cluster(folder / "spark")
         try:
             os.environ.update(cluster.start(lakehouse))
-            yield both(warehouse, lakehouse, FOLDER)
+            yield both(warehouse, lakehouse, folder)
         finally:
             cluster.stop()
+
+
+def remove(folder: Path) -> None:
+    """Removes what the engines of a folder, or who was killed, left there."""
+    Cluster(folder / "spark").stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:
     """Compares after each of three rounds; returns 1 if anything differs in any of them."""
     console = Console(width=160, soft_wrap=True) if not sys.stdout.isatty() else Console()
-    Cluster(FOLDER / "spark").stop()
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    remove(FOLDER)
     FOLDER.mkdir(parents=True)
     bucket = prepare_bucket()
     files = Files(bucket)
@@ -356,12 +376,12 @@ def main() -> int:
         ("late and corrected change files", files.correct),
     ]
     unequal = 0
-    with engines() as (postgres, lakehouse):
+    with engines(FOLDER) as (postgres, lakehouse):
         begin = datetime.now(UTC)
         for title, change in rounds:
             change()
             seconds = [
-                f"{each.name} {each.run(environment):.0f} s" for each in (postgres, lakehouse)
+                f"{each.name} {each.run(RUN, environment):.0f} s" for each in (postgres, lakehouse)
             ]
             differences = compare_all(postgres, lakehouse, begin)
             unequal += show(f"{title} ({', '.join(seconds)})", differences, console)

@@ -216,7 +216,7 @@ def test_memory_does_not_grow_with_the_file(
     warehouse: Lakehouse, tmp_path: Path, environment: dict[str, str], note: str
 ) -> None:
     """A plain file, which Arrow reads, and one that is read record by record."""
-    small, large = (10, 110) if note == "plain" else (10, 40)
+    small, large = (10, 60) if note == "plain" else (10, 40)
     peaks = []
     for megabytes in (small, large):
         row = "{},some name that is not short at all and has no end," + note + "\n"

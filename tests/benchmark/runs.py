@@ -90,7 +90,7 @@ def measure(
         run("first run")
         for number in range(1, rounds + 1):
             run("nothing new")
-            _change(bucket / SALES, number)
+            change(bucket / SALES, number)
             run("1 % of the orders changed")
             run("all again (--full)", "--full")
     return {
@@ -99,7 +99,7 @@ def measure(
     }
 
 
-def _change(folder: Path, number: int) -> None:
+def change(folder: Path, number: int) -> None:
     """Writes files of changes: other orders each time, headers and lines, with a later date."""
     (folder / "changes").mkdir(exist_ok=True)
     orders = [row[0] for row in _rows(folder / "Sales.SalesOrderHeader.csv")][1:]
