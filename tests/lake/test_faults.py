@@ -117,7 +117,7 @@ def test_a_publish_that_stops_after_any_step_shows_one_version(
         assert [version_of(reader, table) for table in VERSIONED] == [version] * 2
         # Most steps are files of the partitioned table, one like another. What is at stake is the
         # same on S3, whose mock takes its time.
-        steps += 5 if reader.lake.url.startswith("s3") else 3 if 4 <= steps <= PARTITIONS else 1
+        steps += 9 if reader.lake.url.startswith("s3") else 6 if 4 <= steps <= PARTITIONS else 1
     assert steps > 2 * PARTITIONS
     # What died before this version goes with it.
     assert nothing_is_left(reader)
