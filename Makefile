@@ -199,7 +199,7 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 spark-test: export KILLS ?= 2
 spark-test: export FILES ?= 20
 spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal PostgreSQL's and are atomic, two stars, pitfalls
-	@$(SPARK)/bin/python -m pytest -n 2 --dist loadgroup --ignore tests_spark/test_cluster.py \
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --ignore tests_spark/test_cluster.py \
 		tests_spark
 
 spark-faults: setup $(SPARK)/.spark ## Kill a worker and the Thrift server during builds; two builds at once

@@ -28,14 +28,6 @@ from tests.faults.conftest import fork, look, versions  # noqa: F401
 from tests.lakehouse import lakehouse
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves all tests of the cluster to one worker; the others may go anywhere."""
-    for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-
-
 @pytest.fixture
 def warehouse(new_warehouse: Callable[..., Warehouse], tmp_path: Path) -> Lakehouse:  # noqa: F811
     """An empty lakehouse of the test's own."""
