@@ -44,7 +44,7 @@ def test_pages(window: Callable[[], Page], address: str) -> None:
         if name == "Condominiums":
             # Readers see none of it.
             continue
-        path = "" if name == "Sales" else name.lower().replace(" ", "_")
+        path = "" if name == "Sales" else name.lower().split()[-1]
         taken = []
         for _ in range(ROUNDS):
             page = window()
