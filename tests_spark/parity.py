@@ -46,6 +46,7 @@ UNEQUAL = {
 UNKNOWN_TO_SPARK = {"staging.stg_audit__run_nodes": "row_count", "agg_node_health": "row_count"}
 SHOWN = 3
 RUN = ("-m", "orchestrate", "run")
+DBT = ("-c", "from dbt.cli.main import cli; cli()", "--quiet", "--no-use-colors")
 
 Rows = list[tuple[object, ...]]
 

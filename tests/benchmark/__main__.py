@@ -34,14 +34,13 @@ from local import STATE
 from local.defaults import local_defaults
 from local.sample import generate
 from tests.benchmark import star
-from tests.benchmark.worker import DELIMITER, SCHEMA, SOURCE, files, table_of
+from tests.benchmark.worker import DELIMITER, LOAD, SCHEMA, SOURCE, files, table_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 1_000_000
 WARM_UP_SCALE = 0.01
 WATCHED_EVERY_SECONDS = 0.01
 RAW = f"raw_{SOURCE}"
-LOAD = ("-m", "extract", "load", SOURCE)
 BUILD = (
     *("-c", "from dbt.cli.main import cli; cli()", "--quiet", "build"),
     *("--select", "+path:models/marts/sales", "--exclude-resource-types", "test", "unit_test"),

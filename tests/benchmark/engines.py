@@ -29,16 +29,14 @@ from common.warehouse import Warehouse
 from local import STATE
 from local.sample import generate
 from tests.benchmark.runs import SALES, change
-from tests.benchmark.worker import SOURCE
-from tests_spark.parity import Engine, drop, engines, remove
+from tests.benchmark.worker import LOAD, SOURCE
+from tests_spark.parity import DBT, Engine, drop, engines, remove
 
 FOLDER = STATE / "bench_spark"
 MB = 1_000_000
 LOOK_EVERY_SECONDS = 0.5
 # What belongs to the source, and what that needs.
 SELECT = ("--select", f"@source:{SOURCE}")
-DBT = ("-c", "from dbt.cli.main import cli; cli()", "--quiet", "--no-use-colors")
-LOAD = ("-m", "extract", "load", SOURCE)
 BUILD = (*DBT, "build", *SELECT, "--exclude-resource-type", "test", "unit_test")
 TEST = (*DBT, "build", *SELECT, "--resource-type", "test")
 Steps = Mapping[str, Sequence[Sequence[str]]]

@@ -89,7 +89,7 @@ def execute(warehouse: Warehouse, sql: str) -> None:
 
 
 # Two tables, of one version: all rows say which, and how many rows there are depends on it.
-PARTITIONS = 6
+PARTITIONS = 3
 VERSIONED = (declare("flat", "gold"), declare("parts", part="part"))
 
 
