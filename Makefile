@@ -196,14 +196,13 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 	@$(PY) -m pytest tests_metrics
 
 # Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
-spark-test: export KILLS ?= 2
 spark-test: export FILES ?= 20
 spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal PostgreSQL's and are atomic, two stars, pitfalls
-	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --ignore tests_spark/test_cluster.py \
-		tests_spark
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not nightly" tests_spark
 
-spark-faults: setup $(SPARK)/.spark ## Kill a worker and the Thrift server during builds; two builds at once
-	@$(SPARK)/bin/python -m pytest tests_spark/test_cluster.py
+spark-faults: export KILLS ?= 20
+spark-faults: setup $(SPARK)/.spark ## Kill a worker, the Thrift server and loads; two builds at once; the lake read by Spark
+	@$(SPARK)/bin/python -m pytest -m nightly tests_spark
 
 lakehouse-test: $(SPARK)/.spark ## Run the tests of loads once more, on the lakehouse (10 minutes)
 	@ENGINE=spark $(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not postgres" tests/extract

@@ -16,6 +16,7 @@ from local.spark import Cluster
 from tests.lakehouse import rows_of
 from tests_spark.project import ROOT, Project
 
+pytestmark = pytest.mark.nightly
 Start = Callable[..., subprocess.Popen[str]]
 Query = Callable[[str], list[tuple[Any, ...]]]
 

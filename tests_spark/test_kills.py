@@ -90,6 +90,7 @@ def test_a_load_that_is_killed_shows_nothing_and_the_next_one_mends_it(
     ]
 
 
+@pytest.mark.nightly
 def test_readers_never_see_what_a_load_that_was_killed_at_any_time_left(
     warehouse: Lakehouse, versions: Versions, query: Query, fork: Callable[..., Repeated]
 ) -> None:

@@ -6,11 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from common.warehouse import Warehouse
 from lake.declaration import Table
 from lake.publish import Lake, publish
 from orchestrate import spark
 
+pytestmark = pytest.mark.nightly
 TABLE = Table(
     *("silver", "orders", "public", "orders", ()),
     partition_by=(("month", "to_char(day, 'YYYY-MM')"), ("country", "country")),
