@@ -198,7 +198,8 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 # Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
 spark-test: export FILES ?= 20
 spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal PostgreSQL's and are atomic, two stars, pitfalls
-	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile -m "not nightly" tests_spark
+	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not nightly" \
+		tests_spark/test_stars.py tests_spark
 
 spark-faults: export KILLS ?= 20
 spark-faults: setup $(SPARK)/.spark ## Kill a worker, the Thrift server and loads; two builds at once; the lake read by Spark

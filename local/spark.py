@@ -172,8 +172,8 @@ class Cluster:
             pid, started = (self.state / f"{name}.pid").read_text().split()
             process = psutil.Process(int(pid))
             # By now the pid may be somebody else's.
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            return process if alive and f"{process.create_time():.2f}" == started else None
+            same = f"{process.create_time():.2f}" == started
+            return process if same and _is_alive(process) else None
         return None
 
     def _launch(self, name: str, port: int, command: list[str]) -> None:
@@ -217,7 +217,11 @@ class Cluster:
         # A worker's executors are its children.
         family = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=20)
+        deadline = time.monotonic() + 20
+        while (alive := [each for each in family if _is_alive(each)]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
         for each in alive:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
@@ -250,6 +254,13 @@ class Cluster:
         with (self.state / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it runs, and is not only waited for by whoever started it."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _spark_home() -> Path:

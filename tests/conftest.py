@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,32 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def used_by_all(folder: Path, what: str, stop: Callable[[], object]) -> Iterator[None]:
+    """The last worker that uses it stops it."""
+    with (folder / f"{what}.users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield
+        with suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stop()
+
+
 @pytest.fixture(scope="session")
 def server(shared_folder: Path) -> Iterator[Server]:
     """One PostgreSQL server for the whole run, apart from the clone's own."""
     server = Server(shared_folder / "server")
-    with (shared_folder / "server.users").open("w") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
+
+    def stop() -> None:
+        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+            postmaster = psutil.Process(connection.info.backend_pid).parent()
+        # At once, without writing to disk what is deleted then.
+        assert postmaster is not None
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(60)
+        server.delete()
+
+    with used_by_all(shared_folder, "server", stop):
         env = server.start()
         with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
             connection.autocommit = True
@@ -93,17 +113,6 @@ def server(shared_folder: Path) -> Iterator[Server]:
             connection.cursor().execute("alter system set autovacuum = off")
             connection.cursor().execute("select pg_reload_conf()")
         yield server
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # Another worker still uses it; the last one stops it.
-        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
-            postmaster = psutil.Process(connection.info.backend_pid).parent()
-        # At once, without writing to disk what is deleted then.
-        assert postmaster is not None
-        postmaster.send_signal(signal.SIGQUIT)
-        postmaster.wait(60)
-        server.delete()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What tests/ has for all tests; here, a test's own warehouse is a lakehouse."""
 
-import os
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from common.warehouse import Warehouse
 from local.spark import Cluster
 from tests.conftest import (  # noqa: F401
     environment,
+    exclusive,
     forkserver,
     new_warehouse,
     nothing_set,
@@ -23,6 +24,7 @@ from tests.conftest import (  # noqa: F401
     server,
     shared_folder,
     small_bucket,
+    used_by_all,
 )
 from tests.faults.conftest import fork, look, versions  # noqa: F401
 from tests.lakehouse import lakehouse
@@ -37,18 +39,22 @@ def warehouse(new_warehouse: Callable[..., Warehouse], tmp_path: Path) -> Lakeho
 @pytest.fixture(scope="session")
 def lakehouse_of_cluster(
     new_warehouse: Callable[..., Warehouse],  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
+    shared_folder: Path,  # noqa: F811
 ) -> Lakehouse:
-    """The lakehouse of the session's cluster, at first empty."""
-    return lakehouse(new_warehouse(), tmp_path_factory.mktemp("of_cluster"))
+    """The lakehouse of the cluster, at first empty."""
+    made, folder = shared_folder / "database", shared_folder / "of_cluster"
+    with exclusive(shared_folder, "of_cluster"):
+        if not made.exists():
+            made.write_text(json.dumps(vars(new_warehouse(name=folder.name))))
+        return lakehouse(Warehouse(**json.loads(made.read_text())), folder)
 
 
 @pytest.fixture(scope="session")
 def own_cluster(shared_folder: Path) -> Iterator[Cluster]:  # noqa: F811
-    """A cluster of this session's own, which does not run yet."""
-    cluster = Cluster(shared_folder / f"spark_{os.getpid()}")
-    yield cluster
-    cluster.stop()
+    """A cluster of the tests' own, which does not run yet; all workers share it."""
+    cluster = Cluster(shared_folder / "spark")
+    with used_by_all(shared_folder, "spark", cluster.stop):
+        yield cluster
 
 
 @pytest.fixture(scope="session")

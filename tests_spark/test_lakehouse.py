@@ -211,13 +211,8 @@ print(status.split("VmHWM:")[1].split()[0])
 """
 
 
-@pytest.mark.parametrize(
-    "note",
-    [
-        pytest.param("plain", id="plain"),
-        pytest.param('"over two\nlines"', id="records", marks=pytest.mark.nightly),
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("note", ["plain", '"over two\nlines"'], ids=["plain", "records"])
 def test_memory_does_not_grow_with_the_file(
     warehouse: Lakehouse, tmp_path: Path, environment: dict[str, str], note: str
 ) -> None:
