@@ -63,11 +63,11 @@ test: export KILLS ?= 5
 test: export FILES ?= 40
 test: export SEQUENCES ?= 2
 
-test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests
+test: setup $(VENV)/.test ## Check everything once: linters, types, dbt and Python tests (but those marked nightly)
 	@$(TOGETHER) all-tests lint-python lint-dbt
 
 all-tests: setup $(VENV)/.test
-	@$(PYTEST)
+	@$(PYTEST) -m "not nightly"
 
 # Whole loads, their command and dlt's; and a build with all tests, unit tests among them.
 MAIN := tests/quality $(addprefix tests/extract/test_,load.py files.py dlt.py)
@@ -77,8 +77,9 @@ check: setup $(VENV)/.test ## Check the most: linters, quality, loads, one build
 check-tests: setup $(VENV)/.test
 	@$(PY) -m pytest -q $(MAIN)
 
-faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100)
+faults: setup $(VENV)/.test ## Repeat what chance decides (KILLS=200 FILES=1000 SEQUENCES=100); tests marked nightly
 	@$(PYTEST) $(FAULTS)
+	@$(PYTEST) -m nightly $(addprefix --ignore=,$(FAULTS)) tests
 
 lint: setup $(VENV)/.test ## Run the linters alone
 	@$(TOGETHER) --output-sync=target lint-dbt lint-python

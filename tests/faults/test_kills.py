@@ -277,6 +277,7 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     server.delete()
 
 
+@pytest.mark.nightly
 def test_a_server_that_crashes_in_mid_load_is_healed_by_the_next_one(
     own_server: Server, versions: Versions, rows_of: Callable[[Warehouse, str], Any]
 ) -> None:

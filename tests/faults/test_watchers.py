@@ -129,6 +129,9 @@ def contents(bucket: Bucket, path: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize(
+    "bucket", ["folder", pytest.param("s3", marks=pytest.mark.nightly)], indirect=True
+)
 def test_drops_whose_watch_is_killed_are_loaded_once_and_lie_in_one_place(
     bucket: Bucket,
     tmp_path: Path,

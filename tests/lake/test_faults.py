@@ -91,6 +91,9 @@ def newest(reader: Reader, table: Table) -> StaticTable:
     return StaticTable.from_metadata(url, iceberg_settings())
 
 
+@pytest.mark.parametrize(
+    "reader", ["folder", pytest.param("s3", marks=pytest.mark.nightly)], indirect=True
+)
 def test_a_publish_that_stops_after_any_step_shows_one_version(
     reader: Reader,
     versioned: Warehouse,

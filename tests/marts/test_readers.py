@@ -114,7 +114,7 @@ def looking(administrator: Warehouse, relations: Relations) -> Iterator[None]:
     "arguments",
     [
         ("run",),
-        ("run", "--full-refresh"),
+        pytest.param(("run", "--full-refresh"), marks=pytest.mark.nightly),
         ("run", "--select", "dim_resident"),
         ("run", "--select", "dim_person", "--full-refresh"),
         ("run", "--select", "dim_person_masked"),

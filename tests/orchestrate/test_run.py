@@ -92,6 +92,7 @@ def test_the_answers_on_the_real_files_are_the_known_ones(
     assert as_text(answers["q5"]) == expected("q5_september_2011_over_1000.csv")
 
 
+@pytest.mark.nightly
 def test_nothing_is_lost_or_doubled_at_full_scale(run: Run, query: Query, tmp_path: Path) -> None:
     generate(1, tmp_path)
     done = run("adventure_works", BUCKET_URL=str(tmp_path))

@@ -87,6 +87,7 @@ def census(folder: Path) -> list[bool]:
     return high
 
 
+@pytest.mark.nightly
 def test_ticks_go_on_after_a_kill_and_end_when_all_is_there(
     tmp_path: Path, start: Start, query: Query, warehouse: Warehouse
 ) -> None:
