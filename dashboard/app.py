@@ -4,7 +4,7 @@ from pathlib import Path
 
 # First of all: Streamlit and Altair import it late, and Altair takes what it finds of it, which is
 # half of it while another thread is at it.
-import pandas as pd  # noqa: F401
+import pandas as pd  # type: ignore[import-untyped]  # noqa: F401
 import streamlit as st
 
 PAGES = Path(__file__).parent / "pages"
