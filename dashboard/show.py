@@ -293,9 +293,13 @@ def bars(
 def choose(label: str, key: str, options: Sequence[str], default: str = ALL, **more: Any) -> str:
     """Asks for one of the options; the choice is in the URL, unless it is the default."""
     offered = list(dict.fromkeys([default, *options] if default not in options else options))
+    # Streamlit takes what is not offered out of the URL, without a word.
+    asked = st.query_params.get(key, default)
     chosen = st.selectbox(
         label, offered, index=offered.index(default), key=key, bind="query-params", **more
     )
+    if asked not in offered:
+        st.warning(f"No {label.lower()} is called {asked}: this is {chosen}.")
     return str(chosen)
 
 

@@ -1,9 +1,10 @@
 """How long pages take: `make dashboard-speed SCALE=10`. It fails where a limit is not kept.
 
-Each page is opened several times in a new window, its filters chosen, and the median taken: of the
-page until something is painted (the browser's first-contentful-paint) and until its first figure is
-there, of the filter until the figure is another. (The name of this file keeps it out of
-`make dashboard-test`: it compares times, so it wants the machine for itself.)
+Each page is opened several times in a new window, and again there, its filters chosen, and the
+median taken: of the page until something is painted (the browser's first-contentful-paint) and
+until its first figure is there, of the filter until the figure is another. A new window has
+Streamlit's JavaScript yet to fetch, which one that saw a page before has kept. (The name of this
+file keeps it out of `make dashboard-test`: it compares times, so it wants the machine for itself.)
 """
 
 import time
@@ -17,8 +18,9 @@ from tests_dashboard.test_pages import PAGES, metric, settle, watched
 
 ROUNDS = 5
 PAINT_SECONDS = 2.0
-# 2 s are aimed for; most of it is the browser's, for Streamlit's JavaScript.
-FIGURE_SECONDS = 3.0
+AGAIN_SECONDS = 2.0
+# Most of it is the browser's, for Streamlit's JavaScript.
+NEW_SECONDS = 3.0
 FILTER_SECONDS = 1.0
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
 FIGURE = "[data-testid=stMetricValue], [data-testid=stVegaLiteChart] canvas, table"
@@ -49,18 +51,22 @@ def test_pages(window: Callable[[], Page], address: str) -> None:
             # Readers see none of it.
             continue
         path = "" if name == "Sales" else name.lower().split()[-1]
-        painted, figure = [], []
+        painted: list[float] = []
+        figures: tuple[list[float], list[float]] = ([], [])
         for _ in range(ROUNDS):
             page = window()
-            started = time.perf_counter()
-            page.goto(f"{address}/{path}")
-            page.wait_for_selector(FIGURE)
-            figure.append(time.perf_counter() - started)
-            painted.append(page.evaluate(PAINTED))
-            settle(page)
+            for taken in figures:
+                started = time.perf_counter()
+                page.goto(f"{address}/{path}")
+                page.wait_for_selector(FIGURE)
+                taken.append(time.perf_counter() - started)
+                if taken is figures[0]:
+                    painted.append(page.evaluate(PAINTED))
+                settle(page)
             page.context.close()
         slow += report(f"page {name}, first paint", painted, PAINT_SECONDS)
-        slow += report(f"page {name}, first figure", figure, FIGURE_SECONDS)
+        slow += report(f"page {name}, first figure", figures[0], NEW_SECONDS)
+        slow += report(f"page {name}, first figure when opened again", figures[1], AGAIN_SECONDS)
     assert slow == []
 
 

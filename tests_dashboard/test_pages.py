@@ -194,6 +194,14 @@ def changed(now: Decimal | int, before: Decimal | int | None) -> str:
     return f"{share:+,} %"
 
 
+def test_a_filter_in_the_url_that_is_none_is_named(page: Page, address: str) -> None:
+    page.goto(f"{address}/?line=Rowd&channel=Online")
+    settle(page)
+    expect(page.get_by_role("alert")).to_have_text("No product line is called Rowd: this is All.")
+    assert "channel=Online" in page.url
+    assert "Rowd" not in page.url
+
+
 def assert_sales_are_those_of_the_star(page: Page, query: Query, chosen: dict[str, str]) -> None:
     """Compares all that the page Sales shows with SQL on fact_sales and its dimensions."""
     lines, all_years = of_star(chosen), of_star(chosen, years=False)
