@@ -217,7 +217,7 @@ dashboard-test: setup $(VENV)/.test $(DASHBOARD)/.dashboard ## Test the dashboar
 	@$(VENV)/bin/mypy --python-executable $(DASHBOARD)/bin/python dashboard tests_dashboard
 	@$(DASHBOARD)/bin/python -m pytest tests_dashboard
 
-dashboard-speed: setup $(DASHBOARD)/.dashboard ## Time the pages (SCALE=10): first figure within 2 s, a filter within 1 s
+dashboard-speed: setup $(DASHBOARD)/.dashboard ## Time the pages (SCALE=10): first paint within 2 s, first figure 3 s, a filter 1 s
 	@SCALE=$${SCALE:-10} $(DASHBOARD)/bin/python -m pytest -s tests_dashboard/speed.py
 
 screenshots: setup $(DASHBOARD)/.dashboard ## Take the pictures of the dashboard in docs/img anew
