@@ -197,6 +197,7 @@ metrics-test: metrics-setup $(VENV)/.test ## Test that every metric equals SQL o
 	@$(PY) -m pytest tests_metrics
 
 # Iceberg and Spark in place of PostgreSQL: docs/lakehouse.md.
+# The stars take longest, so they come first.
 spark-test: export FILES ?= 20
 spark-test: setup $(SPARK)/.spark ## Test lakehouse and Spark: loads equal PostgreSQL's and are atomic, two stars, pitfalls
 	@$(SPARK)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not nightly" \

@@ -110,7 +110,7 @@ def test_no_run_tells_a_secret(
             while process.poll() is None:
                 # What a run deletes at its end stays where it is killed.
                 leaks.extend(leaks_below(WORK))
-                time.sleep(0.1)
+                time.sleep(0.02)
         return process.returncode
 
     def run_module(*arguments: str, **variables: str) -> int:
