@@ -3,9 +3,11 @@
 import fcntl
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -101,7 +103,9 @@ def smaller_sources(state: Path = STATE) -> list[str]:
 def _renew(folder: Path, manifest: _Manifest, scale: float) -> dict[str, int]:
     unfinished = folder / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
-    rows = generate(scale, unfinished)
+    # In a process of its own: this one makes the server meanwhile, and imports dbt.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        rows = process.submit(generate, scale, unfinished).result()
     for path in rows:
         manifest.written.setdefault(path, []).append(_version(unfinished / path))
     # Before the first file moves: if this is interrupted, the next run knows them all.

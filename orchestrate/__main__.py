@@ -22,7 +22,7 @@ from orchestrate.errors import DbtError
 from orchestrate.export import FORMATS, export
 from orchestrate.health import alert, print_status
 from orchestrate.project import code_digest, recall
-from orchestrate.run import run, start_dbt
+from orchestrate.run import import_dbt_beside, run, start_dbt
 from orchestrate.watch import Clock, stopped_by_signals, watch_batches, watch_drops
 
 
@@ -109,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     sources = read_sources()
     if options.command == "run":
         chosen = select(sources, options.sources)
+        import_dbt_beside()
         with local_defaults(chosen, cluster=True):
             return run(
                 chosen,

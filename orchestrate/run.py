@@ -4,12 +4,14 @@ import gc
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from common.errors import LoadError
 from common.lakehouse import Lakehouse
 from common.progress import Progress
 from common.runs import FAILED, Node, Run, recorded
-from common.warehouse import Warehouse
+from common.warehouse import DEFAULTS, Warehouse
 from extract.__main__ import describe
 from extract.declaration import Source
 from extract.ledger import is_loaded
@@ -140,6 +142,16 @@ def _build_and_answer(warehouse: Warehouse, extent: Extent, console: Console, re
         known = dbt.known
     console.rule("Answers", align="left")
     return print_answers(warehouse, known.answers_of(extent.names), console)
+
+
+def import_dbt_beside() -> None:
+    """Begins to import dbt in a thread, if nothing is known of this state of the code.
+
+    It is needed then, and takes a second or two, in which the server and the sample can be made.
+    """
+    database = os.environ.get("POSTGRES_DB") or DEFAULTS["POSTGRES_DB"]
+    if recall(code_digest(database)) is None:
+        threading.Thread(target=import_module, args=("orchestrate.dbt",)).start()
 
 
 @cache
