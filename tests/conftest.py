@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from uuid import uuid4
 
 import boto3
 import psutil
+import psycopg2.extensions
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -34,6 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The real files, for whoever has them: only tests know of this folder.
 DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"
 SMALL_SCALE = 0.02
+# What the server of the tests may need: its log may grow as large.
+MEMORY_BYTES = 4 * 2**30
 BUILT = "built"
 # Which one these tests are about; the variable itself is unset in them.
 ENGINE = os.environ.get("ENGINE")
@@ -88,24 +92,45 @@ def used_by_all(folder: Path, what: str, stop: Callable[[], object]) -> Iterator
             stop()
 
 
+def _in_memory(shared_folder: Path) -> Path:
+    """Makes a folder in memory for what the workers of this run share; returns where it is.
+
+    Hundreds of databases come and go, and some file systems (ext4 without a journal) take longer
+    for a new file the more of them were deleted in the last minutes. Where there is no such memory,
+    the folder is on disk.
+    """
+    memory, link = Path("/dev/shm"), shared_folder / "memory"  # noqa: S108 - it has its own there
+    with exclusive(shared_folder, "memory"):
+        if not link.exists():
+            has_room = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES
+            folder = Path(tempfile.mkdtemp(dir=memory if has_room else shared_folder))
+            # The server's account has to get through.
+            folder.chmod(0o755)
+            # That of workers that are done already is gone.
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder)
+    return link.resolve()
+
+
 @pytest.fixture(scope="session")
 def server(shared_folder: Path) -> Iterator[Server]:
     """One PostgreSQL server for the whole run, apart from the clone's own."""
-    server = Server(shared_folder / "server")
 
     def stop() -> None:
-        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
+        with closing(_connect(env)) as connection:
             postmaster = psutil.Process(connection.info.backend_pid).parent()
         # At once, without writing to disk what is deleted then.
         assert postmaster is not None
         postmaster.send_signal(signal.SIGQUIT)
         postmaster.wait(60)
         server.delete()
+        shutil.rmtree(folder)
 
     with used_by_all(shared_folder, "server", stop):
+        folder = _in_memory(shared_folder)
+        server = Server(folder / "server")
         env = server.start()
-        with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
-            connection.autocommit = True
+        with closing(_connect(env)) as connection:
             # Nothing of it is to survive the run. (tests/local has servers that must.)
             connection.cursor().execute("alter system set fsync = off")
             connection.cursor().execute("alter system set full_page_writes = off")
@@ -139,9 +164,14 @@ def new_warehouse(
 
 
 def _administer(env: dict[str, str], statement: str) -> None:
-    with closing(_warehouse(env, env["POSTGRES_DB"]).connect()) as connection:
-        connection.autocommit = True
+    with closing(_connect(env)) as connection:
         connection.cursor().execute(statement)
+
+
+def _connect(env: dict[str, str]) -> psycopg2.extensions.connection:
+    connection = _warehouse(env, env["POSTGRES_DB"]).connect()
+    connection.autocommit = True
+    return connection
 
 
 def _warehouse(env: dict[str, str], database: str) -> Warehouse:

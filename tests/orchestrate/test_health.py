@@ -1,10 +1,8 @@
 """What is wrong is red everywhere: in the exit code, in `status`, and in one alert."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -160,20 +158,13 @@ def test_a_failure_anywhere_is_red_everywhere_and_told_once(
 
 
 def test_what_a_dbt_of_its_own_did_is_recorded(
-    run_module: Run, warehouse: Warehouse, query: Query, tmp_path: Path
+    run_module: Run, dbt: Callable[..., Path], warehouse: Warehouse, query: Query, tmp_path: Path
 ) -> None:
-    build = ["build", "--target-path", str(tmp_path), "--select", "dim_date"]
-    build += ["--indirect-selection", "cautious"]
-    done = subprocess.run(
-        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *build],
-        cwd=ROOT,
-        env={**os.environ, **warehouse.variables(), "DBT_LOG_PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
+    target = dbt(
+        warehouse,
+        *("--write-json", "build", "--select", "dim_date", "--indirect-selection", "cautious"),
     )
-    assert done.returncode == 0, done.stdout
-    recorded = run_module("orchestrate", "record", str(tmp_path), **warehouse.variables())
+    recorded = run_module("orchestrate", "record", str(target), **warehouse.variables())
     assert (recorded.returncode, recorded.stdout, recorded.stderr) == (0, "", "")
     assert query(
         "select kind, about, status, ended_at - started_at > interval '50 ms' from audit.runs"
@@ -181,6 +172,7 @@ def test_what_a_dbt_of_its_own_did_is_recorded(
     assert query("select kind, status, sources from audit.run_nodes where name = 'dim_date'") == [
         ("model", "success", "")
     ]
+    shutil.copy(target / "manifest.json", tmp_path)
     (tmp_path / "run_results.json").write_text('{"args": {"which": "compile"}, "results": []}')
     for folder, reason in ((tmp_path, "command compile"), (tmp_path / "no", "No such file")):
         wrong = run_module("orchestrate", "record", str(folder), **warehouse.variables())
