@@ -31,7 +31,8 @@ class FileError(LoadError):
 def exit_codes(*failures: type[Exception]) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Makes of what a command line raises one line on stderr and what it returns.
 
-    That is 2 for a ConfigurationError, 1 for a LoadError and for `failures`.
+    That is 2 for a ConfigurationError, 1 for a LoadError and for `failures`, and 130, as a shell has
+    it, for Ctrl-C.
     """
     known: tuple[type[Exception], ...] = (ConfigurationError, LoadError, *failures)
 
@@ -43,6 +44,9 @@ def exit_codes(*failures: type[Exception]) -> Callable[[Callable[P, int]], Calla
             except known as error:
                 print(f"error: {error}", file=sys.stderr)
                 return 2 if isinstance(error, ConfigurationError) else 1
+            except KeyboardInterrupt:
+                print("stopped", file=sys.stderr)
+                return 130
 
         return guarded
 

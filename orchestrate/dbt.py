@@ -176,6 +176,8 @@ class Dbt:
                 str(ROOT),
             ]
         )
+        if isinstance(answer.exception, KeyboardInterrupt):
+            raise answer.exception
         if answer.exception is not None:
             raise DbtError(
                 f"dbt {command}: {answer.exception}; correct what it names, or see logs/dbt.log"

@@ -11,6 +11,7 @@ import extract.__main__
 import lake.__main__
 import local.__main__
 import orchestrate.__main__
+from common.errors import exit_codes
 
 PARSERS = {
     "extract": extract.__main__.parser,
@@ -46,3 +47,12 @@ def test_help_of_every_command_ends_with_an_example_that_works(
         _, _, name, *arguments = shlex.split(example)
         assert name == module
         PARSERS[module]().parse_args(arguments)
+
+
+def test_ctrl_c_ends_a_command_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @exit_codes()
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert interrupted() == 130
+    assert capsys.readouterr().err == "stopped\n"
