@@ -34,7 +34,8 @@
         {%- set midnight = ' 00:00:00.000' if type == 'date' else '.000' -%}
         case
                 when not pg_input_is_valid({{ column }}, '{{ type }}') then false
-                when {{ column }} in ({{ written }}, {{ written }} || '{{ midnight }}')
+                when {{ column }} = {{ written }}
+                    || case when {{ column }} like '%{{ midnight }}' then '{{ midnight }}' else '' end
                     then {{ column }} like '____-__-__%' and {{ column }} not like '%BC'
                 else {{ column }} ~ '{{ shape }}'
             end
