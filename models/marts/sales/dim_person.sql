@@ -11,13 +11,7 @@
 
 with persons as (
 
-    select * from {{ ref('stg_adventure_works__person') }}
-
-),
-
-surveys as (
-
-    select * from {{ ref('int_person_surveys_parsed') }}
+    select * from {{ ref('int_persons_surveyed') }}
 
 ),
 
@@ -41,24 +35,22 @@ known as (
         persons.suffix,
         {{ full_name('persons') }} as full_name,
         persons.email_promotion,
-        surveys.total_purchase_ytd,
-        surveys.date_first_purchase,
-        surveys.birth_date,
-        surveys.marital_status,
-        surveys.yearly_income,
-        surveys.gender,
-        surveys.total_children,
-        surveys.number_children_at_home,
-        surveys.education,
-        surveys.occupation,
-        surveys.is_home_owner,
-        surveys.number_cars_owned,
-        surveys.commute_distance,
+        persons.total_purchase_ytd,
+        persons.date_first_purchase,
+        persons.birth_date,
+        persons.marital_status,
+        persons.yearly_income,
+        persons.gender,
+        persons.total_children,
+        persons.number_children_at_home,
+        persons.education,
+        persons.occupation,
+        persons.is_home_owner,
+        persons.number_cars_owned,
+        persons.commute_distance,
         persons.modified_at,
         persons._load_id as load_id
     from persons
-    left join surveys
-        on persons.business_entity_id = surveys.business_entity_id
     left join person_types
         on persons.person_type = person_types.person_type
 
