@@ -31,8 +31,7 @@ class FileError(LoadError):
 def exit_codes(*failures: type[Exception]) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Makes of what a command line raises one line on stderr and what it returns.
 
-    That is 2 for a ConfigurationError, 1 for a LoadError and for `failures`, and 130, as a shell has
-    it, for Ctrl-C.
+    That is 2 for a ConfigurationError, 1 for a LoadError and for `failures`, and 130 for Ctrl-C.
     """
     known: tuple[type[Exception], ...] = (ConfigurationError, LoadError, *failures)
 
