@@ -19,8 +19,7 @@ renamed as (
         {{ clean_text('middle_name') }} as middle_name,
         {{ clean_text('last_name') }} as last_name,
         {{ clean_text('suffix') }} as suffix,
-        -- A document: blanks around it mean nothing, and to trim a long text takes long.
-        nullif(nullif(demographics, ''), 'NULL') as demographics,
+        {{ clean_text('demographics') }} as demographics,
 
         -- numbers
         {{ try_cast_to('email_promotion', 'integer', casts) }} as email_promotion,
